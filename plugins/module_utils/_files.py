@@ -1,0 +1,108 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files read whole and replaced whole. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from typing import Iterator, Optional, Tuple
+
+from ._operation import OperationError
+
+NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def read_bytes(path: str) -> Optional[bytes]:
+    """The content of a regular file, None if there is none. A symlink or a device is an error."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if os.path.islink(path):
+            raise OperationError(f"{path} is a symlink to {os.readlink(path)}: name the file itself") from error
+        raise OperationError(f"{path} cannot be read ({error.strerror}): mend its owner or mode") from error
+    with os.fdopen(descriptor, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OperationError(f"{path} is not a regular file: name the file itself")
+        return handle.read()
+
+
+def write_atomic(
+    path: str, content: bytes, *, mode: Optional[int] = None, owner: Optional[Tuple[int, int]] = None
+) -> None:
+    """Replace a file by rename, fsynced; a reader sees the old or the new content, never half of it.
+
+    Mode and owner are those of the file that is replaced, else ``mode`` (0644) and ``owner`` (uid, gid;
+    the owner of the directory when root writes). Given ones win. A symlink in place of the file is refused.
+    """
+    with parent_directory(path) as (directory, name):
+        present = lstat_at(directory, name)
+        if present is not None and not stat.S_ISREG(present.st_mode):
+            raise OperationError(f"{path} is not a regular file: it was left alone, name the file itself")
+        if mode is None:
+            mode = stat.S_IMODE(present.st_mode) if present else 0o644
+        if owner is None and os.geteuid() == 0:
+            model = present or os.fstat(directory)
+            owner = (model.st_uid, model.st_gid)
+        temporary = f".{name}.{secrets.token_hex(6)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600, dir_fd=directory)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(content)
+                handle.flush()
+                if owner is not None and os.geteuid() == 0:
+                    os.fchown(descriptor, *owner)
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            os.unlink(temporary, dir_fd=directory)
+            raise
+        os.fsync(directory)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file durably; a missing one is fine."""
+    with parent_directory(path) as (directory, name):
+        try:
+            os.unlink(name, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        os.fsync(directory)
+
+
+@contextmanager
+def parent_directory(path: str) -> Iterator[Tuple[int, str]]:
+    """An open descriptor of the file's directory, and the file's name in it."""
+    parent, name = os.path.split(path)
+    try:
+        directory = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise OperationError(f"{parent}, the directory of {name}, cannot be opened ({error.strerror})") from error
+    try:
+        yield directory, name
+    finally:
+        os.close(directory)
+
+
+def lstat_at(directory: int, name: str) -> Optional[os.stat_result]:
+    """The state of a name in an open directory, None if it is not there."""
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def sha256_of(path: str) -> str:
+    """The hex digest of a file's content."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        for block in iter(lambda: handle.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
