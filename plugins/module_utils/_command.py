@@ -10,8 +10,10 @@ import pwd
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import IO, Any
 
 from ._operation import OperationError
 
@@ -20,7 +22,7 @@ OUTPUT_LIMIT = 64 * 1024
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended: exit code and the last 64 KiB of each output, decoded."""
+    """A command that ended: exit code and the last ``output_limit`` bytes of each output, decoded."""
 
     code: int
     out: str
@@ -31,28 +33,39 @@ class Finished:
         return "\n".join((self.err.strip() or self.out.strip()).splitlines()[-count:])
 
 
+class TimedOut(OperationError):
+    """A command was killed at its time limit. ``finished`` holds what it had written until then."""
+
+    def __init__(self, message: str, finished: Finished) -> None:
+        super().__init__(message)
+        self.finished = finished
+
+
 def run(
-    argv: List[str],
+    argv: list[str],
     *,
     timeout: float,
-    cwd: Optional[str] = None,
-    user: Optional[str] = None,
-    environment: Optional[Dict[str, str]] = None,
-    stdin: Optional[bytes] = None,
+    cwd: str | None = None,
+    user: str | None = None,
+    environment: Mapping[str, str | None] | None = None,
+    stdin: bytes | None = None,
+    output_limit: int = OUTPUT_LIMIT,
 ) -> Finished:
-    """Run a command to its end; raises OperationError when it cannot start or runs out of time.
+    """Run a command to its end; raises OperationError when it cannot start, TimedOut when it runs out of time.
 
-    On a time-out the whole process group is killed. Output goes through files, so a daemon that the
-    command leaves behind holds nothing open. ``user`` (name) drops root's rights; anyone else may
-    name only themselves. ``environment`` is added to a copy of this process's own.
+    On a time-out, or when this process is interrupted, the whole process group is killed. Output goes through
+    files, so a daemon that the command leaves behind holds nothing open. ``user`` (name or uid) drops root's
+    rights; anyone else may name only themselves. ``environment`` is added to a copy of this process's own; a
+    variable that is None there is removed.
     """
     identity = as_user(user)
+    merged = {**os.environ, **identity.pop("environment", {}), **(environment or {})}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             process = subprocess.Popen(
                 argv,
                 cwd=cwd,
-                env={**os.environ, **identity.pop("environment", {}), **(environment or {})},
+                env={name: value for name, value in merged.items() if value is not None},
                 stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -60,17 +73,23 @@ def run(
                 **identity,
             )
         except OSError as error:
-            raise OperationError(f"{argv[0]} cannot be started ({error.strerror}): check that it is there and may run") from error
+            raise OperationError(
+                f"{argv[0]} cannot be started ({error.strerror}): check that it is there and may run"
+            ) from error
         try:
             process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            os.killpg(process.pid, signal.SIGKILL)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise OperationError(f"{' '.join(argv)} did not end within {timeout:g} s and was killed") from error
-        return Finished(process.returncode, _tail(out), _tail(err))
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            finished = Finished(process.returncode, _tail(out, output_limit), _tail(err, output_limit))
+            raise TimedOut(f"{' '.join(argv)} did not end within {timeout:g} s and was killed", finished) from error
+        return Finished(process.returncode, _tail(out, output_limit), _tail(err, output_limit))
 
 
-def as_user(user: Optional[str]) -> Dict[str, object]:
+def as_user(user: str | None) -> dict[str, Any]:
     """Arguments for subprocess.Popen, and ``environment``, that run a command as a user."""
     if user is None:
         return {}
@@ -90,7 +109,7 @@ def as_user(user: Optional[str]) -> Dict[str, object]:
     }
 
 
-def _tail(handle: "tempfile._TemporaryFileWrapper[bytes]") -> str:
+def _tail(handle: IO[bytes], limit: int) -> str:
     size = handle.seek(0, os.SEEK_END)
-    handle.seek(max(0, size - OUTPUT_LIMIT))
+    handle.seek(max(0, size - limit))
     return handle.read().decode("utf-8", "replace")
