@@ -1,0 +1,100 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Templates the steps of a transaction one by one, then sends them to the host in one module."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._transaction.spec import OPTIONS
+from ..plugin_utils._steps import StepReader, template_secrets
+
+LOCAL = ("secrets_from", "validate_only")
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """The controller's side of ``tradeops.botfleet.transaction``."""
+
+    _requires_connection = True
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        result: Dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = self._arguments(variables)
+        raw_secrets = self._variable(arguments["secrets_from"], variables, Mapping, {})
+        secrets, problems = template_secrets(raw_secrets, self._templar.template)
+        reader = StepReader(self._templar.template, variables.get("omit"), problems)
+        for stage in arguments["stages"]:
+            stage["steps"] = self._steps(reader, stage, variables)
+        safe = self._steps(reader, arguments["safe"] or {}, variables)
+        if arguments["validate_only"]:
+            return {**result, **_validation(arguments["stages"])}
+        sent = {
+            **{name: value for name, value in arguments.items() if name not in LOCAL},
+            "bot": arguments["bot"] or variables["inventory_hostname"],
+            "controller": f"{getpass.getuser()}@{socket.gethostname()}",
+            "safe": {"steps": safe},
+            "secrets": secrets,
+        }
+        started = time.time()
+        result.update(
+            self._execute_module(module_name="tradeops.botfleet.transaction", module_args=sent, task_vars=variables)
+        )
+        result["controller_times"] = {"sent": started, "received": time.time()}
+        return result
+
+    def _arguments(self, variables: Dict[str, Any]) -> Dict[str, Any]:
+        given = {name: value for name, value in self._task.args.items() if value is not None}
+        for scope in [*(given.get("stages") or []), given.get("safe") or {}]:
+            if isinstance(scope, dict):  # nested omit placeholders survive in ansible-core 2.18
+                for name in [name for name, value in scope.items() if value == variables.get("omit") or value is None]:
+                    del scope[name]
+        validated = ArgumentSpecValidator(OPTIONS).validate(given)
+        if validated.error_messages:
+            raise AnsibleActionFail(f"transaction: {'; '.join(validated.error_messages)}")
+        arguments: Dict[str, Any] = dict(validated.validated_parameters)
+        names = [stage["name"] for stage in arguments["stages"]]
+        if len(set(names)) < len(names):
+            raise AnsibleActionFail(f"transaction: stages are {', '.join(names)}: name each stage once")
+        return arguments
+
+    def _steps(self, reader: StepReader, scope: Dict[str, Any], variables: Dict[str, Any]) -> List[Dict[str, Any]]:
+        source = scope.pop("steps_from", None)
+        only = scope.pop("only", None)
+        given = scope.get("steps")
+        try:
+            raw: Any = given if given is not None else self._variable(source, variables, list, [])
+        except AnsibleError as error:
+            return [{"id": str(source), "name": str(source), "operation": "none", "invalid": str(error)}]
+        return reader.read(raw, only)
+
+    def _variable(self, name: Optional[str], variables: Dict[str, Any], kind: Any, default: Any) -> Any:
+        """A variable as it is written, its values not templated yet."""
+        if name is None:
+            return default
+        if name not in variables:
+            raise AnsibleActionFail(f"transaction: variable {name!r} is not defined for this bot")
+        value = variables[name]
+        if isinstance(value, str):
+            value = self._templar.template(value)
+        if not isinstance(value, kind):
+            raise AnsibleActionFail(f"transaction: variable {name!r} is not a {kind.__name__.lower()}")
+        return value
+
+
+def _validation(stages: List[Dict[str, Any]]) -> Dict[str, Any]:
+    invalid = [
+        f"step {step['name']!r} of stage {stage['name']}: {step['invalid']}"
+        for stage in stages
+        for step in stage["steps"]
+        if step.get("invalid")
+    ]
+    return {"changed": False, "failed": bool(invalid), "invalid": invalid, "msg": "; ".join(invalid)}

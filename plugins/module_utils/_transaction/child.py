@@ -1,0 +1,135 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A step's own process, so that a time limit can end it with all that it started. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+GRACE = 0.5
+
+
+class TimedOut(Exception):
+    """The time limit was reached; the process and its children are gone."""
+
+
+class Died(Exception):
+    """The process ended without an answer."""
+
+
+def call(function: Callable[[], Dict[str, Any]], timeout: float) -> Dict[str, Any]:
+    """The JSON object that ``function`` returns in a forked process within ``timeout`` s.
+
+    The child adopts whatever its own children leave behind, so that on a time-out they are found and
+    killed too; what it leaves running when it ends by itself (a bot) lives on.
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _answer(function, writer)
+    os.close(writer)
+    try:
+        answer = _read_until(reader, time.monotonic() + timeout + GRACE)
+    except TimedOut:
+        kill_tree(pid)
+        raise
+    finally:
+        os.close(reader)
+        _reap(pid)
+    if not answer:
+        raise Died("the step's process was killed")
+    result: Dict[str, Any] = json.loads(answer)
+    return result
+
+
+def _answer(function: Callable[[], Dict[str, Any]], writer: int) -> None:
+    try:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        data = json.dumps(function()).encode()
+        while data:
+            data = data[os.write(writer, data) :]
+    finally:
+        os._exit(0)
+
+
+def _read_until(reader: int, deadline: float) -> bytes:
+    answer = b""
+    while True:
+        ready, _unused, _unused = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise TimedOut
+        block = os.read(reader, 1 << 16)
+        if not block:
+            return answer
+        answer += block
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL all descendants, then the process itself. It goes last: it adopts the orphans until then."""
+    for _attempt in range(50):
+        family = descendants(pid)
+        if not family:
+            break
+        for member in family:
+            _kill(member)
+        time.sleep(0.01)
+    _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def descendants(pid: int) -> List[int]:
+    """The living descendants of a process; zombies do not count."""
+    children: Dict[int, List[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            fields = _stat(int(entry))
+            if fields and fields[0] != "Z":
+                children.setdefault(int(fields[1]), []).append(int(entry))
+    found: List[int] = []
+    queue = [pid]
+    while queue:
+        born = children.get(queue.pop(), [])
+        found += born
+        queue += born
+    return found
+
+
+def start_time(pid: int) -> Optional[int]:
+    """When a process started, in clock ticks since boot: with the pid it is an identity. None: no such process."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def _stat(pid: int) -> Optional[List[str]]:
+    """The fields of /proc/<pid>/stat from the state on."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
+            return handle.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None

@@ -1,0 +1,269 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries out the steps of one or more stages on a bot, journaled. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Mapping, Optional, Type
+
+from .._operation import Operation, OperationError
+from .lock import Lock
+from .request import HALT, NOT_IN_CHECK_MODE, RESUME, Request, Stage, Step
+from .runner import Runner
+from .safety import Safety
+from .state import BotState, Journal, NoJournal, Rollback
+
+Result = Dict[str, Any]
+DONE = ("unchanged", "changed", "resumed")
+
+
+class Transaction:
+    """One run of a request; ``run`` returns its result and does not raise."""
+
+    def __init__(self, request: Request, registry: Mapping[str, Type[Operation]]) -> None:
+        self._request = request
+        self._runner = Runner(registry, request.secrets, request.check_mode)
+        self._safety = Safety(request.safe, self._runner)
+        self._journal: Journal = NoJournal()
+        self._lock: Optional[Lock] = None
+        self._steps: List[Result] = []
+        self._stages: List[Result] = []
+        self._notes: List[str] = []
+        self._failures: List[str] = []
+
+    def run(self) -> Result:
+        request = self._request
+        try:
+            if request.check_mode:
+                return self._carry_out()
+            state = BotState(request.state_dir, request.bot)
+            rollback = state.rollback(request.rollback_id)
+            try:
+                state.create()
+            except OperationError as error:
+                if any(stage.on_failure != "continue" for stage in request.stages):
+                    raise
+                self._notes.append(f"not journaled: {error}")
+                return self._carry_out()
+            return self._locked(state, rollback)
+        except OperationError as error:
+            return self._result(refused=str(error))
+
+    def _locked(self, state: BotState, rollback: Rollback) -> Result:
+        request = self._request
+        self._lock = Lock(state, request.rollback_id, request.controller)
+        with self._lock.held(wait=request.lock_wait, preempt=request.preempt, preempt_after=request.preempt_after):
+            rollback = state.rollback(request.rollback_id)  # again: its holder may have closed it meanwhile
+            if rollback.closed:
+                return self._stored(rollback)
+            self._supersede(state)
+            self._journal = rollback.journal()
+            self._journal.write(
+                "open", transaction=request.key, controller=request.controller, decided_at=request.decided_at
+            )
+            for holder in self._lock.taken_from:
+                self._notes.append(f"took the lock from rollback {holder.get('rollback_id')}, which was {holder['how']}")
+                self._journal.write("preempted", holder=holder)
+            result = self._carry_out()
+            closed = request.closes and not result["failed"]
+            if closed:
+                self._journal.write("closed")
+                state.open_rollback = None
+            result["closed"] = closed
+            rollback.store(request.key, result, closed=closed)
+            return result
+
+    def _supersede(self, state: BotState) -> None:
+        earlier = state.open_rollback
+        if earlier and earlier != self._request.rollback_id:
+            state.rollback(earlier).supersede(self._request.rollback_id)
+        if earlier != self._request.rollback_id:
+            state.open_rollback = self._request.rollback_id
+
+    def _stored(self, rollback: Rollback) -> Result:
+        by = rollback.results.get("superseded_by")
+        stored = rollback.stored(self._request.key)
+        if stored is None or by:
+            raise OperationError(
+                f"rollback {self._request.rollback_id} is closed"
+                + (f", superseded by {by}" if by else f" without a stage {self._request.key}")
+                + ": start a new one"
+            )
+        return {**stored, "stored": True, "changed": False, "closed": True}
+
+    def _carry_out(self) -> Result:
+        stopped = self._refusal()
+        if stopped:
+            self._failures.append(stopped)
+        for stage in self._request.stages:
+            if stopped:
+                self._skip(stage, stopped)
+            elif self._request.check_mode and stage.name in NOT_IN_CHECK_MODE:
+                self._skip(stage, "not in check mode: it needs the bot as the earlier stages leave it")
+            else:
+                failure = self._run_stage(stage)
+                if failure:
+                    self._failures.append(failure)
+                if failure and stage.on_failure != "continue":
+                    stopped = f"stage {stage.name} failed"
+        return self._result()
+
+    def _refusal(self) -> str:
+        """Why no stage after halt may begin: one bad step refuses them all, before anything is touched."""
+        for stage in self._request.stages:
+            for step in stage.steps:
+                if step.invalid and stage.on_failure != "continue":
+                    return f"refused before anything was touched: step {step.name!r} of stage {stage.name}: {step.invalid}"
+        return ""
+
+    def _run_stage(self, stage: Stage) -> str:
+        """Returns the first failure, empty if there was none."""
+        if not self._request.check_mode:
+            time.sleep(stage.delay)
+        started = time.monotonic()
+        failure = self._run_steps(stage)
+        if failure and stage.on_failure == "undo" and not self._request.check_mode:
+            self._undo(stage)
+        if failure and stage.on_failure != "continue" and not self._request.check_mode and not self._preempted():
+            self._make_safe(stage)
+        self._stages.append(_stage_result(stage, "failed" if failure else "ok", time.monotonic() - started, failure))
+        return failure
+
+    def _run_steps(self, stage: Stage) -> str:
+        failure = "" if stage.steps else f"stage {stage.name} has no steps for this bot"
+        proven_safe = not stage.requires_safe or self._request.check_mode
+        for index, step in enumerate(stage.steps):
+            preempted = self._preempted()
+            if preempted:
+                self._skip_rest(stage, index, preempted)
+                return preempted
+            earlier = self._proven_earlier(stage, step)
+            if not proven_safe and earlier is None and step.when:
+                missing = self._safety.missing(resumed=self._journal.has_begun(RESUME))
+                if missing:
+                    failure = f"the bot is not proven safe ({'; '.join(missing)}): nothing was changed"
+                    self._skip_rest(stage, index, failure)
+                    return failure
+                proven_safe = True
+            result = self._run_step(stage, step, earlier)
+            if result["status"] == "failed":
+                failure = failure or f"{step.name}: {result['message']}"
+                if stage.on_failure != "continue":
+                    self._skip_rest(stage, index + 1, "an earlier step failed")
+                    return failure
+        return failure
+
+    def _run_step(self, stage: Stage, step: Step, earlier: Optional[Result]) -> Result:
+        if step.invalid:
+            return self._report(stage, step, {"status": "failed", "message": step.invalid})
+        if not step.when:
+            return self._report(stage, step, {"status": "skipped", "message": "not wanted for this bot"})
+        if earlier is not None:
+            present = self._runner.run(step, "prove" if step.mode == "prove" else "plan")
+            if present["status"] == "unchanged" or not self._reassert(stage):
+                drift = "" if present["status"] == "unchanged" else f"proven before, differs now: {present['message']}"
+                return self._report(stage, step, {**earlier, "status": "resumed", "message": drift, "seconds": present["seconds"]})
+        key = f"{stage.name}/{step.id}"
+        self._journal.write("begin", step=key, operation=step.operation, digest=step.digest)
+        outcome = self._runner.run(step, step.mode)
+        if step.mode == "plan" and outcome["status"] == "changed":
+            outcome["status"] = "unchanged"
+        self._journal.write("end", step=key, operation=step.operation, digest=step.digest, outcome=outcome)
+        return self._report(stage, step, outcome)
+
+    def _proven_earlier(self, stage: Stage, step: Step) -> Optional[Result]:
+        """The outcome of the same step in an earlier run of this rollback id, if it was proven then."""
+        line = self._journal.last(f"{stage.name}/{step.id}")
+        if line is None or line["event"] != "end" or line["digest"] != step.digest:
+            return None
+        outcome: Result = line["outcome"]
+        return outcome if outcome["status"] in ("unchanged", "changed") else None
+
+    def _reassert(self, stage: Stage) -> bool:
+        """A proven halt step is applied again until the bot was allowed to start."""
+        return stage.name == HALT and not self._journal.has_begun(RESUME)
+
+    def _undo(self, stage: Stage) -> None:
+        for result in [result for result in reversed(self._steps) if result["stage"] == stage.name]:
+            if not result.get("change"):
+                continue
+            step = next(step for step in stage.steps if step.id == result["id"])
+            key = f"{stage.name}/{step.id}"
+            self._journal.write("undo_begin", step=key)
+            undone = self._runner.undo(step, result["change"])
+            self._journal.write("undo_end", step=key, outcome=undone)
+            result.update(status=undone["status"], message=undone["message"])
+
+    def _make_safe(self, stage: Stage) -> None:
+        """What undo or a started bot brought back is taken down again."""
+        for step in self._safety.steps:
+            outcome = {"status": "failed", "message": step.invalid} if step.invalid else self._runner.run(step, "apply")
+            self._journal.write("made_safe", step=f"{stage.name}/safe/{step.id}", outcome=outcome)
+            if outcome["status"] != "unchanged":
+                self._report(stage, step, outcome, id=f"safe/{step.id}")
+
+    def _preempted(self) -> str:
+        request = self._lock.preempted_by() if self._lock else None
+        if not request or request["rollback_id"] == self._request.rollback_id:
+            return ""
+        return f"preempted by rollback {request['rollback_id']} of {request['controller']}"
+
+    def _skip(self, stage: Stage, reason: str) -> None:
+        self._skip_rest(stage, 0, reason)
+        self._stages.append(_stage_result(stage, "skipped", 0.0, reason))
+
+    def _skip_rest(self, stage: Stage, index: int, reason: str) -> None:
+        for step in stage.steps[index:]:
+            status = "failed" if step.invalid else "skipped"
+            self._report(stage, step, {"status": status, "message": step.invalid or reason})
+
+    def _report(self, stage: Stage, step: Step, outcome: Result, **overrides: Any) -> Result:
+        result = {
+            "stage": stage.name,
+            "id": step.id,
+            "name": step.name,
+            "operation": step.operation,
+            "status": outcome["status"],
+            "seconds": outcome.get("seconds", 0.0),
+            "before": outcome.get("before"),
+            "after": outcome.get("after"),
+            "proof": outcome.get("proof"),
+            "change": outcome.get("change"),
+            "message": outcome.get("message", ""),
+            "diff": outcome.get("diff", []),
+            **overrides,
+        }
+        result["touched"] = outcome["status"] == "changed" or bool(outcome["status"] == "failed" and outcome.get("applied"))
+        self._steps.append(result)
+        return result
+
+    def _result(self, refused: str = "") -> Result:
+        failures = [refused] if refused else self._failures
+        opened = self._journal.first("open") or {}
+        return {
+            "rollback_id": self._request.rollback_id,
+            "bot": self._request.bot,
+            "changed": any(step["touched"] for step in self._steps),
+            "failed": bool(failures),
+            "msg": "; ".join(self._notes + failures[:1]),
+            "stored": False,
+            "closed": False,
+            "decided_at": opened.get("decided_at") or self._request.decided_at,
+            "resume_begun": self._journal.has_begun(RESUME),
+            "stages": self._stages,
+            "steps": self._steps,
+            "safe": self._safety.read(),
+        }
+
+
+def _stage_result(stage: Stage, status: str, seconds: float, message: str) -> Result:
+    return {
+        "name": stage.name,
+        "status": status,
+        "seconds": round(seconds, 3),
+        "budget": stage.budget,
+        "over_budget": stage.budget is not None and seconds > stage.budget,
+        "message": message,
+    }

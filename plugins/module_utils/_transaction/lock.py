@@ -1,0 +1,111 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock of a bot: a flock held for a whole transaction. PRIVATE to the collection.
+
+The kernel frees it when the holder dies. A forked step worker shares it, so it stays held until the
+worker is gone too; commands that a step starts do not inherit it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
+
+from .._files import read_bytes, remove_file, write_atomic
+from .._operation import OperationError
+from .child import kill_tree, start_time
+from .state import BotState, utc_now
+
+POLL = 0.05
+
+
+class Locked(OperationError):
+    """Somebody else holds the bot."""
+
+
+class Lock:
+    """Take the lock with ``held``; ``taken_from`` then names who was preempted, if anyone."""
+
+    def __init__(self, state: BotState, rollback_id: str, controller: str) -> None:
+        self._state = state
+        self._me = {"rollback_id": rollback_id, "controller": controller}
+        self.taken_from: List[Dict[str, Any]] = []
+
+    @contextmanager
+    def held(self, *, wait: float, preempt: bool, preempt_after: float) -> Iterator[None]:
+        """Hold the lock. Raises Locked with the holder's id, controller and age.
+
+        A holder of the same rollback id is waited for, ``wait`` s. Any other is refused at once, or, with
+        ``preempt``, asked to stop after its step and killed after ``preempt_after`` s.
+        """
+        descriptor = os.open(self._state.file("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            if self._acquired(descriptor, 0):
+                remove_file(self._state.file("preempt"))  # of somebody who gave up
+            else:
+                self._contend(descriptor, wait, preempt, preempt_after)
+            self._sign(descriptor)
+            self._withdraw_request()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def preempted_by(self) -> Optional[Dict[str, Any]]:
+        """Who asks the holder of this lock to stop, None if nobody does."""
+        content = read_bytes(self._state.file("preempt"))
+        return json.loads(content) if content else None
+
+    def _withdraw_request(self) -> None:
+        request = self.preempted_by()
+        if request and request["rollback_id"] == self._me["rollback_id"]:
+            remove_file(self._state.file("preempt"))
+
+    def _contend(self, descriptor: int, wait: float, preempt: bool, preempt_after: float) -> None:
+        holder = self._holder()
+        if holder.get("rollback_id") == self._me["rollback_id"] and self._acquired(descriptor, wait):
+            return
+        if not preempt:
+            raise Locked(
+                f"bot is locked by rollback {holder.get('rollback_id', 'unknown')} of {holder.get('controller', 'unknown')}, "
+                f"since {holder.get('since', 'unknown')}: wait for it, or halt, which preempts"
+            )
+        request = {**self._me, "since": utc_now()}
+        write_atomic(self._state.file("preempt"), json.dumps(request).encode(), mode=0o600)
+        if self._acquired(descriptor, preempt_after):
+            self.taken_from.append({**holder, "how": "stopped after its step"})
+            return
+        holder = self._holder()
+        if start_time(holder.get("pid", 0)) == holder.get("start_time"):
+            kill_tree(holder["pid"])
+        if not self._acquired(descriptor, preempt_after):
+            raise Locked(f"rollback {holder.get('rollback_id', 'unknown')} (pid {holder.get('pid')}) holds the bot and cannot be killed")
+        self.taken_from.append({**holder, "how": "killed"})
+
+    def _acquired(self, descriptor: int, wait: float) -> bool:
+        give_up = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    return False
+                time.sleep(POLL)
+
+    def _holder(self) -> Dict[str, Any]:
+        try:
+            holder: Dict[str, Any] = json.loads(read_bytes(self._state.file("lock")) or b"{}")
+        except ValueError:  # being signed right now
+            return {}
+        return holder
+
+    def _sign(self, descriptor: int) -> None:
+        holder = {**self._me, "since": utc_now(), "pid": os.getpid(), "start_time": start_time(os.getpid())}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        os.fsync(descriptor)

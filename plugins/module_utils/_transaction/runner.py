@@ -1,0 +1,74 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries out one step in a process of its own. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any, Callable, Dict, Mapping, Type
+
+from .._operation import Context, NotUndone, Operation, OperationError, State, carry_out
+from . import child
+from .request import Step
+from .secrets import mask, resolve
+
+Result = Dict[str, Any]
+
+
+class Runner:
+    """Runs steps against the operations of a registry. Results are JSON, masked, and never raise."""
+
+    def __init__(self, registry: Mapping[str, Type[Operation]], secrets: Dict[str, Any], check_mode: bool) -> None:
+        self._registry = registry
+        self._secrets = secrets
+        self._check_mode = check_mode
+
+    def run(self, step: Step, mode: str) -> Result:
+        """An Outcome as JSON, with ``seconds``."""
+
+        def work() -> Result:
+            return asdict(carry_out(self._operation(step), mode))
+
+        return self._timed(step, work)
+
+    def undo(self, step: Step, change: State) -> Result:
+        """``status`` is ``undone`` or ``not_undone``, ``message`` says what was done or why not."""
+
+        def work() -> Result:
+            try:
+                return {"status": "undone", "message": self._operation(step).undo(change)}
+            except (NotUndone, OperationError) as reason:
+                return {"status": "not_undone", "message": str(reason)}
+
+        result = self._timed(step, work)
+        return {**result, "status": "undone" if result["status"] == "undone" else "not_undone"}
+
+    def _operation(self, step: Step) -> Operation:
+        context = Context(check_mode=self._check_mode, deadline=time.monotonic() + step.timeout)
+        return self._registry[step.operation](resolve(step.options, self._secrets), context)
+
+    def _timed(self, step: Step, work: Callable[[], Result]) -> Result:
+        started = time.monotonic()
+        try:
+            result = child.call(lambda: mask(_guarded(work), self._secrets), step.timeout)
+        except child.TimedOut:
+            result = _failure(f"step did not end within its time limit of {step.timeout:g} s: it was killed with its children")
+        except child.Died as error:
+            result = _failure(str(error))
+        return {**result, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _guarded(work: Callable[[], Result]) -> Result:
+    try:
+        return work()
+    except OperationError as error:
+        return {"status": "failed", "message": str(error), "applied": False}
+    except Exception as error:  # the other steps of a halt must run whatever happens in this one
+        return _failure(f"unexpected {type(error).__name__}: {error}")
+
+
+def _failure(message: str) -> Result:
+    """``applied``: whether something may have been changed; nobody knows, so yes."""
+    return {"status": "failed", "message": message, "applied": True}

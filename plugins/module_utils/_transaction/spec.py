@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of ``tradeops.botfleet.transaction``, for its action plugin and its module. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from .request import POLICIES, STAGES
+
+STEPS: Dict[str, Any] = {
+    "steps": {"type": "list", "elements": "dict"},
+    "steps_from": {"type": "str"},
+    "only": {"type": "list", "elements": "str"},
+}
+STAGE: Dict[str, Any] = {
+    "name": {"type": "str", "required": True, "choices": list(STAGES)},
+    "on_failure": {"type": "str", "choices": list(POLICIES), "default": "stop"},
+    "budget": {"type": "float"},
+    "requires_safe": {"type": "bool", "default": False},
+    "delay": {"type": "float", "default": 0.0},
+    **STEPS,
+}
+OPTIONS: Dict[str, Any] = {
+    "rollback_id": {"type": "str", "required": True},
+    "bot": {"type": "str"},
+    "state_dir": {"type": "str", "default": "/var/lib/botfleet"},
+    "decided_at": {"type": "str"},
+    "stages": {"type": "list", "elements": "dict", "required": True, "options": STAGE},
+    "safe": {"type": "dict", "options": STEPS},
+    "secrets_from": {"type": "str", "no_log": False},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "controller": {"type": "str", "default": ""},
+    "closes": {"type": "bool", "default": False},
+    "preempt": {"type": "bool", "default": False},
+    "lock_wait": {"type": "float", "default": 30.0},
+    "preempt_after": {"type": "float", "default": 10.0},
+    "validate_only": {"type": "bool", "default": False},
+}

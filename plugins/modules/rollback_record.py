@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollback_record
+short_description: Write the record of a rollback on the controller
+version_added: 1.0.0
+description:
+  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json) and C(summary.txt) into a directory named
+    after the rollback. C(latest) beside it points to the newest one.
+  - In check mode the directory is named C(<rollback_id>-check).
+  - When every bot only returned the stored result of a closed rollback, the record that stands is kept.
+extends_documentation_fragment:
+  - tradeops.botfleet.attributes
+  - tradeops.botfleet.attributes.action_group
+attributes:
+  check_mode:
+    details: Writes the record of what would be.
+  diff_mode:
+    support: none
+    details: A record replaces nothing.
+options:
+  rollback_id:
+    description: The rollback.
+    type: str
+    required: true
+  artifacts_dir:
+    description: Directory of all records, on the controller.
+    type: path
+    required: true
+  plan:
+    description: Name of the plan.
+    type: str
+    required: true
+  scope:
+    description: The host pattern that the rollback was started with.
+    type: str
+    required: true
+  reason:
+    description: Why it was started.
+    type: str
+    required: true
+  trigger:
+    description: What started it, an operator or an alert.
+    type: str
+    default: manual
+  phase:
+    description: The phase of a phased system that is rolled back.
+    type: str
+  decided_at:
+    description: When it was decided, ISO 8601, UTC.
+    type: str
+    required: true
+  bots:
+    description: The bots in scope.
+    type: list
+    elements: str
+    required: true
+  inputs:
+    description: The other inputs, kept in the record as they are.
+    type: dict
+    default: {}
+author:
+  - The tradeops.botfleet authors (@tradeops)
+"""
+
+EXAMPLES = r"""
+- name: Write the record
+  tradeops.botfleet.rollback_record:
+    rollback_id: rb-20260105T031500Z-1f2e3d
+    artifacts_dir: /var/log/botfleet
+    plan: emergency
+    scope: bots
+    reason: P&L anomaly
+    decided_at: "2026-01-05T03:15:00Z"
+    bots: "{{ groups['bots'] }}"
+"""
+
+RETURN = r"""
+path:
+  description: The record.
+  returned: success
+  type: str
+summary:
+  description: The final table and the figures, as lines.
+  returned: success
+  type: list
+  elements: str
+outcome:
+  description: C(restored), C(safe), C(guarded) or C(exposed).
+  returned: success
+  type: str
+verdict:
+  description: How many bots ended as the plan wants, and who did not, as a sentence.
+  returned: success
+  type: str
+as_planned:
+  description: Whether every bot ended as the plan wants it.
+  returned: success
+  type: bool
+"""

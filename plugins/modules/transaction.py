@@ -1,0 +1,250 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: transaction
+short_description: Carry out the steps of one or more rollback stages on a bot, in one round trip, journaled
+version_added: 1.0.0
+description:
+  - Takes steps as data, each written as a task would be (a name and one operation with its options), and carries all of
+    them out on the bot's host in one exchange.
+  - Every step is written to a journal on the host before and after it, read again after a change, and bounded by a time
+    limit. A transaction that was cut short is completed by running the same O(rollback_id) again, from any controller.
+  - Each step and each secret is templated alone. What cannot be templated or validated fails that step only. In a stage with
+    O(stages[].on_failure=continue) the others run; elsewhere the bot is refused before anything is touched.
+  - Every operation of this collection is also a module of its own, with the same name and options.
+extends_documentation_fragment:
+  - tradeops.botfleet.attributes
+  - tradeops.botfleet.attributes.action_group
+attributes:
+  check_mode:
+    details:
+      - Takes no lock and writes no journal. The stages V(resume), V(verify) and V(watch) are skipped, since they need the bot as
+        the earlier stages would leave it.
+  idempotent:
+    support: partial
+    details:
+      - A closed O(rollback_id) returns its stored result. A new one carries its steps out anew, each of which is idempotent where
+        its module is.
+options:
+  rollback_id:
+    description: Names the rollback. Everything about it on the host is filed under this name.
+    type: str
+    required: true
+  bot:
+    description: Name of the bot, under which its state is kept. Defaults to the inventory's name of the host.
+    type: str
+  state_dir:
+    description: Directory of the state of all bots of a host. Each bot has a directory of mode V(0700) in it.
+    type: str
+    default: /var/lib/botfleet
+  decided_at:
+    description: When the rollback was decided, in the controller's UTC time. Kept in the journal.
+    type: str
+  stages:
+    description: The stages, carried out in this order.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the stage.
+        type: str
+        required: true
+        choices: [halt, preserve, revert, resume, verify, watch]
+      on_failure:
+        description:
+          - V(continue) tries the other steps all the same, since each of them makes the bot safer.
+          - V(stop) goes no further and makes the bot safe.
+          - V(undo) puts back what the stage changed, in reverse order, then does as V(stop). It never starts a process,
+            raises a flag or brings production credentials back; such a step is reported as V(not_undone).
+        type: str
+        choices: [continue, stop, undo]
+        default: stop
+      budget:
+        description: Seconds that the stage should take. An overrun is reported.
+        type: float
+      requires_safe:
+        description: Prove everything in O(safe) before the first change of the stage, and refuse the stage otherwise.
+        type: bool
+        default: false
+      delay:
+        description: Seconds to wait before the stage, which its budget does not count. Staggers restarts over a fleet.
+        type: float
+        default: 0.0
+      steps:
+        description:
+          - The steps themselves. Each has one operation with its options, and may have C(id), C(name), C(when) (a boolean), C(timeout)
+            (seconds, 300 by default; the step is killed with its children) and C(mode).
+          - C(mode) is C(apply), C(plan) (never changes anything) or C(prove) (never changes anything and fails unless the wanted state is there).
+          - Where an option takes a secret, write C({secret: name}) with a name from O(secrets_from).
+        type: list
+        elements: dict
+      steps_from:
+        description: Name of the variable that holds the steps, so that they reach this module untemplated.
+        type: str
+      only:
+        description: Carry out only the steps with these ids. An id that no step has is a failure.
+        type: list
+        elements: str
+  safe:
+    description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume) holds until the bot is started again.
+    type: dict
+    suboptions:
+      steps:
+        description: The steps themselves.
+        type: list
+        elements: dict
+      steps_from:
+        description: Name of the variable that holds the steps.
+        type: str
+      only:
+        description: Only the steps with these ids.
+        type: list
+        elements: str
+  secrets_from:
+    description: Name of the variable that holds a dictionary of secrets, for the placeholders in steps.
+    type: str
+  secrets:
+    description: The secrets themselves. Set by the action plugin from O(secrets_from).
+    type: dict
+    default: {}
+  controller:
+    description: Who carries this out. Set by the action plugin.
+    type: str
+    default: ""
+  closes:
+    description: Whether the rollback of this bot is closed once these stages are proven.
+    type: bool
+    default: false
+  preempt:
+    description: Take the bot's lock from another rollback. Its holder is asked to stop after its step and killed after O(preempt_after).
+    type: bool
+    default: false
+  lock_wait:
+    description: Seconds to wait for a holder of the same O(rollback_id).
+    type: float
+    default: 30.0
+  preempt_after:
+    description: Seconds until a holder that does not stop is killed.
+    type: float
+    default: 10.0
+  validate_only:
+    description: Only template and validate the steps, on the controller. Nothing is sent to the host.
+    type: bool
+    default: false
+author:
+  - The tradeops.botfleet authors (@tradeops)
+"""
+
+EXAMPLES = r"""
+- name: Make the bot safe
+  tradeops.botfleet.transaction:
+    rollback_id: rb-20260105T031500Z-1f2e3d
+    preempt: true
+    stages:
+      - name: halt
+        on_failure: continue
+        budget: 30
+        steps:
+          - name: Lower the go-live flag
+            id: flag
+            go_live_flag:
+              path: /srv/bot/go_live.active
+              state: absent
+          - name: Stop the process
+            id: stop
+            timeout: 45
+            bot_service:
+              name: bot.service
+              manager: systemd
+              state: stopped
+    safe:
+      steps:
+        - name: Flag is down
+          go_live_flag:
+            path: /srv/bot/go_live.active
+            state: absent
+        - name: Process is stopped
+          until_resume: true
+          bot_service:
+            name: bot.service
+            manager: systemd
+            state: stopped
+"""
+
+RETURN = r"""
+msg:
+  description: Notes and the first failure, empty when all went well.
+  returned: always
+  type: str
+rollback_id:
+  description: The id.
+  returned: always
+  type: str
+bot:
+  description: The bot.
+  returned: always
+  type: str
+stored:
+  description: Whether the rollback was closed before, so that this is its stored result and nothing was touched.
+  returned: always
+  type: bool
+closed:
+  description: Whether the rollback of this bot is closed.
+  returned: always
+  type: bool
+decided_at:
+  description: The decision, as the first transaction of this id was told.
+  returned: always
+  type: str
+resume_begun:
+  description: Whether this rollback ever began to start the bot again.
+  returned: always
+  type: bool
+stages:
+  description: Each stage with C(name), C(status) (C(ok), C(failed), C(skipped)), C(seconds), C(budget), C(over_budget) and C(message).
+  returned: always
+  type: list
+  elements: dict
+steps:
+  description:
+    - Each step with C(stage), C(id), C(name), C(operation), C(seconds), C(before), C(after), C(proof), C(change), C(message), C(diff), and
+      C(status), which is C(unchanged), C(changed), C(failed), C(skipped), C(resumed), C(undone) or C(not_undone).
+    - C(touched) tells whether something was or may have been changed.
+  returned: always
+  type: list
+  elements: dict
+safe:
+  description: C(is_safe), C(trading) (C(off) or C(on); what cannot be read counts as on), and in C(read) what was read to say so.
+  returned: always
+  type: dict
+controller_times:
+  description: When the steps were sent and the result received, in seconds since the epoch by the controller's clock.
+  returned: always
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._registry import OPERATIONS
+from ..module_utils._transaction.engine import Transaction
+from ..module_utils._transaction.request import request_from
+from ..module_utils._transaction.spec import OPTIONS
+
+
+def main() -> None:
+    """Carry out what the action plugin sent."""
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    safe = (module.params["safe"] or {}).get("steps")
+    request = request_from({**module.params, "safe": safe, "check_mode": module.check_mode})
+    result = Transaction(request, OPERATIONS).run()
+    result["diff"] = [diff for step in result["steps"] if step["touched"] for diff in step["diff"]]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The barrier between halt and revert: who may go on. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from ._results import one_line, tag_to_go_back_to, unsafe_because
+
+
+def allowed(limit: Any, total: int) -> int:
+    """How many bots ``limit`` (a count, or a share such as ``10%``) stands for, rounded down."""
+    text = str(limit).strip()
+    return int(text[:-1]) * total // 100 if text.endswith("%") else int(text)
+
+
+def barrier(
+    bots: List[str],
+    variables: Mapping[str, Mapping[str, Any]],
+    max_unsafe: Any = 0,
+    mixed_targets: bool = False,
+    check_mode: bool = False,
+) -> Dict[str, Any]:
+    """Per bot ``passes``, ``why`` (empty if it passes) and ``target`` (a tag, or None).
+
+    variables: by bot, with ``halt_result``, ``revert_validation`` and ``botfleet_target_group``
+    """
+    halts = {bot: variables[bot].get("halt_result") for bot in bots}
+    why = {bot: unsafe_because(halts[bot], check_mode) for bot in bots}
+    unsafe = [bot for bot in bots if why[bot]]
+    if len(unsafe) > allowed(max_unsafe, len(bots)):
+        reason = f"held at the barrier: {len(unsafe)} of {len(bots)} bots are not safe ({', '.join(unsafe)}), max_unsafe is {max_unsafe}"
+        why = {bot: why[bot] or reason for bot in bots}
+    targets = {bot: tag_to_go_back_to(halts[bot]) for bot in bots}
+    if not mixed_targets:
+        _compare_targets(bots, variables, targets, why)
+    for bot in bots:
+        why[bot] = why[bot] or _invalid(variables[bot].get("revert_validation"))
+    decided = {bot: {"passes": not why[bot], "why": why[bot], "target": targets[bot]} for bot in bots}
+    return {"bots": decided, "unsafe": unsafe, "held": {bot: reason for bot, reason in why.items() if reason}}
+
+
+def _compare_targets(
+    bots: List[str],
+    variables: Mapping[str, Mapping[str, Any]],
+    targets: Mapping[str, Optional[str]],
+    why: Dict[str, str],
+) -> None:
+    """Bots of one group go back to the same version, or wait until somebody says otherwise."""
+    groups: Dict[str, Dict[str, List[str]]] = {}
+    for bot in bots:
+        tag = targets[bot]
+        if not why[bot] and tag:
+            group = str(variables[bot].get("botfleet_target_group"))
+            groups.setdefault(group, {}).setdefault(tag, []).append(bot)
+    for group, by_tag in groups.items():
+        if len(by_tag) > 1:
+            named = "; ".join(f"{tag}: {', '.join(members)}" for tag, members in sorted(by_tag.items()))
+            reason = f"bots of {group} would go back to different versions ({named}): set target, or mixed_targets=true"
+            for members in by_tag.values():
+                why.update(dict.fromkeys(members, reason))
+
+
+def _invalid(validation: Optional[Mapping[str, Any]]) -> str:
+    if not validation or not validation.get("failed"):
+        return ""
+    return f"refused before its revert: {one_line(validation.get('msg'))}"
+
+
+def roll_goes_on(bots: List[str], variables: Mapping[str, Mapping[str, Any]]) -> bool:
+    """False once the transaction of an earlier batch failed."""
+    results = [variables[bot].get("revert_result") or {} for bot in bots]
+    return not any(result.get("failed") or result.get("unreachable") for result in results)

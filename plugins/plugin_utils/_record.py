@@ -1,0 +1,138 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of a rollback, from the results of its tasks. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Mapping, Optional
+
+from ._results import came_to, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because
+
+Bot = Dict[str, Any]
+Variables = Mapping[str, Mapping[str, Any]]
+
+
+def build_record(inputs: Mapping[str, Any], variables: Variables, check_mode: bool, now: float) -> Dict[str, Any]:
+    """The record (S2.16 is a subset of it).
+
+    inputs: rollback_id, plan, phase, scope, trigger, reason, decided_at (UTC, ISO 8601), bots, inputs
+    variables: by bot, with ``halt_result``, ``halt_barrier``, ``revert_result`` and its ``botfleet_*``
+    now: the controller's clock, s since the epoch; so are all times in it
+    Figures that not every bot reached are None.
+    """
+    bots = list(inputs["bots"])
+    decided = decision([variables[bot].get("halt_result") for bot in bots], inputs["decided_at"])
+    rows = [_bot(bot, variables[bot], decided, check_mode) for bot in bots]
+    to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
+    return {
+        "rollback_id": inputs["rollback_id"],
+        "check_mode": check_mode,
+        "plan": inputs["plan"],
+        "phase": inputs.get("phase"),
+        "scope": inputs["scope"],
+        "trigger": inputs["trigger"],
+        "reason": inputs["reason"],
+        "outcome": outcome(rows),
+        "start_time": iso(decided),
+        "completion_time": iso(now),
+        "duration_minutes": round((now - decided) / 60, 2),
+        "time_to_safe_seconds": to_safe,
+        "time_to_restored_seconds": to_restored,
+        "data_loss": False,
+        "service_impact_minutes": None if to_restored is None else round(to_restored / 60, 2),
+        "root_cause": None,
+        "prevention_measures": [],
+        "inputs": dict(inputs.get("inputs") or {}),
+        "bots": rows,
+    }
+
+
+def outcome(rows: List[Bot]) -> str:
+    """``restored`` if every bot is, else ``safe`` if every bot is that or restored, else ``exposed``."""
+    if all(row["restored"] for row in rows):
+        return "restored"
+    return "safe" if all(row["safe"] for row in rows) else "exposed"
+
+
+def decision(halts: List[Optional[Mapping[str, Any]]], decided_at: str) -> float:
+    """The earliest decision that a host or this run knows of: a resumed rollback was decided before."""
+    known = [epoch(halt["decided_at"]) for halt in halts if halt and halt.get("decided_at")]
+    return min([*known, epoch(decided_at)])
+
+
+def epoch(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 time; one without a zone is UTC."""
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bool) -> Bot:
+    halt, revert = variables.get("halt_result"), variables.get("revert_result")
+    if revert and revert.get("skipped"):
+        revert = None
+    last = revert if revert and not came_to(revert) else halt
+    why_unsafe = unsafe_because(halt, check_mode)
+    why_unrestored = why_unsafe or _unrestored_because(variables, revert, check_mode)
+    restored = not why_unrestored
+    still_safe = check_mode or restored or bool(last and last.get("safe", {}).get("is_safe"))
+    safe = not why_unsafe and still_safe
+    return {
+        "name": name,
+        "kind": variables.get("botfleet_kind"),
+        "safe": safe,
+        "restored": restored,
+        "verified": restored and (check_mode or _stage_ok(revert, "verify")),
+        "trading": ((last or {}).get("safe") or {}).get("trading", "on"),
+        "exposure": {"state": "none" if variables.get("botfleet_holds_positions") is False else "unproven"},
+        "from": running_tag(halt),
+        "to": _version(revert) or tag_to_go_back_to(halt) if restored else _version(revert) or running_tag(halt),
+        "safe_after_seconds": _after(halt, decided) if safe else None,
+        "restored_after_seconds": _after(revert, decided) if restored else None,
+        "stored": bool((last or {}).get("stored")),
+        "stages": [stage for result in (halt, revert) for stage in (result or {}).get("stages") or []],
+        "steps": [step for result in (halt, revert) for step in (result or {}).get("steps") or []],
+        "read": ((last or {}).get("safe") or {}).get("read", []),
+        "failure": why_unrestored or None,
+    }
+
+
+def _unrestored_because(variables: Mapping[str, Any], revert: Optional[Mapping[str, Any]], check_mode: bool) -> str:
+    if revert is None:
+        held = (variables.get("halt_barrier") or {}).get("bots", {}).get(variables.get("inventory_hostname"), {}).get("why")
+        return held or "not reverted: an earlier batch failed, so the roll stopped"
+    missing = came_to(revert)
+    if missing:
+        return missing
+    if revert.get("failed"):
+        return one_line(revert.get("msg"))
+    return "" if check_mode or revert.get("closed") else "not closed: its stages are not all proven"
+
+
+def _stage_ok(result: Optional[Mapping[str, Any]], name: str) -> bool:
+    return any(stage["name"] == name and stage["status"] == "ok" for stage in (result or {}).get("stages") or [])
+
+
+def _version(revert: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """The tag that was read last after the revert."""
+    for stage, step in (("verify", "version"), ("revert", "code")):
+        result = step_of(revert, stage, step)
+        tag = ((result.get("proof") or result.get("after") or {})).get("tag")
+        if tag and result.get("status") != "undone":
+            return str(tag)
+    return None
+
+
+def _after(result: Optional[Mapping[str, Any]], decided: float) -> Optional[float]:
+    received = ((result or {}).get("controller_times") or {}).get("received")
+    return None if received is None or (result or {}).get("stored") else round(received - decided, 2)
+
+
+def _slowest(rows: List[Bot], figure: str) -> Optional[float]:
+    values = [row[figure] for row in rows]
+    return None if not values or None in values else max(values)

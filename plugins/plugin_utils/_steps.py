@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the steps of a transaction on the controller: each is templated and validated alone.
+
+PRIVATE to the collection. One undefined variable or undecryptable secret spoils its own step only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..module_utils._registry import OPERATIONS
+from ..module_utils._transaction.request import MODES
+from ..module_utils._transaction.secrets import placeholder
+
+Raw = Mapping[str, Any]
+KEYWORDS = {"id", "name", "mode", "when", "timeout", "until_resume"}
+COLLECTION = "tradeops.botfleet."
+
+
+class BadStep(Exception):
+    """Why a step cannot be carried out, as one sentence."""
+
+
+class StepReader:
+    """Turns steps as a role writes them into steps as the host takes them.
+
+    template: renders a value with the bot's variables; raises AnsibleError
+    omit: the value that means "leave this option out"
+    secrets: names that placeholders may use, each with why it cannot be had, or None
+    """
+
+    def __init__(self, template: Callable[[Any], Any], omit: Any, secrets: Mapping[str, Optional[str]]) -> None:
+        self._template = template
+        self._omit = omit
+        self._secrets = secrets
+
+    def read(self, raw_steps: List[Raw], only: Optional[List[str]] = None) -> List[Dict[str, Any]]:
+        """Steps in the order they are written; ``only`` names the ids that are wanted."""
+        steps: List[Dict[str, Any]] = []
+        for index, raw in enumerate(raw_steps):
+            identity = _identity(raw, index)
+            if only is not None and identity["id"] not in only:
+                continue
+            if any(identity["id"] == step["id"] for step in steps):
+                identity["id"] += f"-{index + 1}"
+            try:
+                steps.append({**identity, **self._read(raw)})
+            except BadStep as error:
+                steps.append({**identity, "operation": _operation_key(raw) or "none", "invalid": str(error)})
+        for wanted in only or []:
+            if all(step["id"] != wanted for step in steps):
+                message = f"the plan asks for a step {wanted!r} that the role does not have: mend the plan"
+                steps.append({"id": wanted, "name": wanted, "operation": "none", "invalid": message})
+        return steps
+
+    def _read(self, raw: Raw) -> Dict[str, Any]:
+        if not isinstance(raw, Mapping):
+            raise BadStep(f"a step is a mapping with a name and an operation, not {raw!r}")
+        operation = _operation_key(raw)
+        unknown = [key for key in raw if key not in KEYWORDS and key != operation]
+        if operation is None or unknown:
+            known = ", ".join(sorted(OPERATIONS))
+            named = ", ".join(unknown) or "nothing"
+            raise BadStep(f"names {named}, where one operation is expected: use one of {known}")
+        step = self._rendered({key: value for key, value in raw.items() if key not in ("id", "name")})
+        options = step.pop(operation) or {}
+        try:
+            step = {
+                key: boolean(value) if key in ("when", "until_resume") else float(value) if key == "timeout" else value
+                for key, value in step.items()
+            }
+        except (TypeError, ValueError) as error:
+            raise BadStep(f"when and until_resume take a boolean, timeout takes seconds: {error}") from error
+        if step.get("mode", "apply") not in MODES:
+            raise BadStep(f"mode is {step['mode']!r}: use one of {', '.join(MODES)}")
+        name = operation.removeprefix(COLLECTION)
+        wanted = step.get("when", True)
+        return {**step, "operation": name, "options": self._validated(name, options) if wanted else {}}
+
+    def _rendered(self, value: Any) -> Any:
+        try:
+            return self._without_omitted(self._template(value))
+        except AnsibleError as error:
+            raise BadStep(f"cannot be templated: {_first_line(error)}") from error
+
+    def _without_omitted(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(k): self._without_omitted(v) for k, v in value.items() if not self._is_omitted(v)}
+        if isinstance(value, (list, tuple)):
+            return [self._without_omitted(item) for item in value if not self._is_omitted(item)]
+        return value
+
+    def _is_omitted(self, value: Any) -> bool:
+        return value is self._omit or (isinstance(value, str) and isinstance(self._omit, str) and value == self._omit)
+
+    def _validated(self, name: str, options: Any) -> Dict[str, Any]:
+        if not isinstance(options, Mapping):
+            raise BadStep(f"options of {name} are a mapping, not {options!r}")
+        for used in _placeholders(options):
+            if used not in self._secrets:
+                raise BadStep(f"uses a secret {used!r} that is not among the secrets of this transaction")
+            if self._secrets[used] is not None:
+                raise BadStep(f"secret {used!r} cannot be had: {self._secrets[used]}")
+        operation = OPERATIONS[name]
+        validator = ArgumentSpecValidator(_for_controller(operation.OPTIONS), **operation.CONSTRAINTS)
+        result = validator.validate(dict(options))
+        if result.error_messages:
+            raise BadStep(f"{name}: {'; '.join(result.error_messages)}")
+        return dict(result.validated_parameters)
+
+
+def template_secrets(raw: Raw, template: Callable[[Any], Any]) -> "tuple[Dict[str, Any], Dict[str, Optional[str]]]":
+    """The values of the secrets that can be had, and for every name why it cannot, or None."""
+    values: Dict[str, Any] = {}
+    problems: Dict[str, Optional[str]] = {}
+    for name, value in raw.items():
+        try:
+            values[name] = template(value)
+            problems[name] = None
+        except AnsibleError as error:
+            problems[name] = _first_line(error)
+    return values, problems
+
+
+def _identity(raw: Any, index: int) -> Dict[str, str]:
+    name = str(raw.get("name") or f"step {index + 1}") if isinstance(raw, Mapping) else f"step {index + 1}"
+    given = raw.get("id") if isinstance(raw, Mapping) else None
+    return {"id": str(given or re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")), "name": name}
+
+
+def _operation_key(raw: Any) -> Optional[str]:
+    if not isinstance(raw, Mapping):
+        return None
+    return next((key for key in raw if str(key).removeprefix(COLLECTION) in OPERATIONS), None)
+
+
+def _placeholders(value: Any) -> List[str]:
+    name = placeholder(value)
+    if name:
+        return [name]
+    if isinstance(value, Mapping):
+        return [found for item in value.values() for found in _placeholders(item)]
+    if isinstance(value, (list, tuple)):
+        return [found for item in value for found in _placeholders(item)]
+    return []
+
+
+def _for_controller(spec: Mapping[str, Any]) -> Dict[str, Any]:
+    """Paths belong to the bot's host: ``~`` and variables must not be expanded here."""
+    converted: Dict[str, Any] = {}
+    for name, option in spec.items():
+        option = {**option, "type": "str"} if option.get("type") == "path" else dict(option)
+        if option.get("elements") == "path":
+            option["elements"] = "str"
+        if option.get("options"):
+            option["options"] = _for_controller(option["options"])
+        converted[name] = option
+    return converted
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "message", "") or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

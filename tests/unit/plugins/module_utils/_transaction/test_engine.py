@@ -1,0 +1,416 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transaction engine, on operations that change real files and start real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
+    NotUndone,
+    Operation,
+    OperationError,
+    Plan,
+    State,
+)
+from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.engine import Transaction
+from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.request import request_from
+
+
+class Content(Operation):
+    """A file's content; can be told to misbehave."""
+
+    def observe(self) -> State:
+        path = Path(self.options["path"])
+        return {"content": path.read_text() if path.exists() else None}
+
+    def plan(self, before: State) -> Plan:
+        wanted = self.options["content"]
+        return Plan([f"write {wanted}"] if before["content"] != wanted else [], data={"before": before["content"]})
+
+    def apply(self, plan: Plan) -> State:
+        with open(self.options["path"] + ".log", "a") as log:
+            log.write(self.options["content"] + "\n")
+        if self.options.get("fail"):
+            raise OperationError("told to fail")
+        if self.options.get("crash"):
+            raise RuntimeError(f"told to crash with {self.options['content']}")
+        if self.options.get("child"):
+            child = subprocess.Popen(["sleep", "300"], start_new_session=True)
+            Path(self.options["child"]).write_text(str(child.pid))
+        time.sleep(self.options.get("sleep", 0))
+        Path(self.options["path"]).write_text(self.options["content"])
+        return {"was": plan.data["before"]}
+
+    def prove(self) -> State:
+        state = self.observe()
+        if state["content"] != self.options["content"]:
+            raise OperationError(f"content is {state['content']!r}")
+        return state
+
+    def undo(self, change: State) -> str:
+        if change["was"] is None:
+            raise NotUndone("there was nothing before")
+        Path(self.options["path"]).write_text(change["was"])
+        return f"back to {change['was']}"
+
+
+class Fleet:
+    """Builds requests for one bot and runs them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / "state"
+
+    def step(self, name: str, content: str = "off", **keywords: Any) -> Dict[str, Any]:
+        options = {"path": str(self.root / name), "content": content, **keywords.pop("options", {})}
+        return {"id": name, "name": f"write {name}", "operation": "content", "options": options, **keywords}
+
+    def request(self, stages: List[Dict[str, Any]], **fields: Any) -> Dict[str, Any]:
+        defaults = {"rollback_id": "rb-1", "bot": "bot-1", "state_dir": str(self.state), "controller": "ops@here"}
+        return {**defaults, "stages": stages, "safe": [], **fields}
+
+    def run(self, stages: List[Dict[str, Any]], **fields: Any) -> Dict[str, Any]:
+        result = Transaction(request_from(self.request(stages, **fields)), {"content": Content}).run()
+        json.dumps(result)
+        return result
+
+    def read(self, name: str) -> str:
+        return (self.root / name).read_text()
+
+    def applied(self, name: str) -> List[str]:
+        log = self.root / f"{name}.log"
+        return log.read_text().split() if log.exists() else []
+
+    def events(self, rollback_id: str = "rb-1") -> List[Dict[str, Any]]:
+        journal = self.state / "bot-1" / rollback_id / "journal.jsonl"
+        return [json.loads(line) for line in journal.read_text().splitlines()]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path)
+
+
+def statuses(result: Dict[str, Any]) -> Dict[str, str]:
+    return {f"{step['stage']}/{step['id']}": step["status"] for step in result["steps"]}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def halt(*steps: Dict[str, Any]) -> Dict[str, Any]:
+    return {"name": "halt", "on_failure": "continue", "steps": list(steps)}
+
+
+def test_changes_and_reads_back(fleet: Fleet) -> None:
+    result = fleet.run([halt(fleet.step("flag"))], safe=[fleet.step("flag")])
+    assert statuses(result) == {"halt/flag": "changed"}
+    assert result["changed"] and not result["failed"]
+    step = result["steps"][0]
+    assert (step["before"], step["after"], step["proof"]) == ({"content": None}, {"content": "off"}, {"content": "off"})
+    assert result["safe"]["is_safe"] and result["safe"]["read"][0]["observed"] == {"content": "off"}
+    assert [event["event"] for event in fleet.events()] == ["open", "begin", "end"]
+
+
+def test_the_state_is_private(fleet: Fleet) -> None:
+    fleet.run([halt(fleet.step("flag"))])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [fleet.state / "bot-1", *fleet.state.rglob("*.json*")]}
+    assert modes == {"bot-1": 0o700, "journal.jsonl": 0o600, "results.json": 0o600}
+
+
+def test_halt_does_what_can_be_done(fleet: Fleet) -> None:
+    steps = [
+        fleet.step("a", options={"fail": True}),
+        fleet.step("b", invalid="'path' is undefined"),
+        fleet.step("c", options={"crash": True}),
+        fleet.step("d"),
+    ]
+    result = fleet.run([halt(*steps)], safe=[fleet.step("a"), fleet.step("d")])
+    assert statuses(result) == {"halt/a": "failed", "halt/b": "failed", "halt/c": "failed", "halt/d": "changed"}
+    assert result["failed"] and not result["safe"]["is_safe"]
+    assert [reading["ok"] for reading in result["safe"]["read"]] == [False, True]
+
+
+def test_a_bad_step_after_halt_refuses_the_bot_before_anything_is_touched(fleet: Fleet) -> None:
+    stages = [
+        {"name": "revert", "on_failure": "undo", "steps": [fleet.step("code")]},
+        {"name": "verify", "steps": [fleet.step("x", invalid="no such option")]},
+    ]
+    result = fleet.run(stages)
+    assert result["failed"] and "no such option" in result["msg"]
+    assert statuses(result) == {"revert/code": "skipped", "verify/x": "failed"}
+    assert fleet.applied("code") == []
+
+
+def test_undo_in_reverse_and_what_cannot_be_put_back(fleet: Fleet) -> None:
+    for name in ("code", "config"):
+        (fleet.root / name).write_text("bad")
+    steps = [fleet.step("code"), fleet.step("config"), fleet.step("new"), fleet.step("last", options={"fail": True})]
+    result = fleet.run([{"name": "revert", "on_failure": "undo", "steps": steps}])
+    assert statuses(result) == {
+        "revert/code": "undone",
+        "revert/config": "undone",
+        "revert/new": "not_undone",
+        "revert/last": "failed",
+    }
+    assert (fleet.read("code"), fleet.read("config")) == ("bad", "bad")
+    assert [event["step"] for event in fleet.events() if event["event"] == "undo_end"] == [
+        "revert/new",
+        "revert/config",
+        "revert/code",
+    ]
+
+
+def test_what_undo_brings_back_is_made_safe_again(fleet: Fleet) -> None:
+    """A config that was live before the revert is live again after undo: the flag goes down once more."""
+    (fleet.root / "config").write_text("live")
+    steps = [fleet.step("config", "testnet"), fleet.step("last", options={"fail": True})]
+    result = fleet.run([{"name": "revert", "on_failure": "undo", "steps": steps}], safe=[fleet.step("config", "off")])
+    assert fleet.read("config") == "off"
+    assert result["safe"]["is_safe"]
+    assert statuses(result)["revert/safe/config"] == "changed"
+
+
+def test_an_unsafe_bot_is_not_touched(fleet: Fleet) -> None:
+    (fleet.root / "flag").write_text("live")
+    stages = [{"name": "revert", "requires_safe": True, "on_failure": "stop", "steps": [fleet.step("code")]}]
+    result = fleet.run(stages, safe=[fleet.step("flag")])
+    assert fleet.applied("code") == []
+    assert "not proven safe" in result["msg"] and "content is 'live'" in result["msg"]
+    assert fleet.read("flag") == "off", "and is made safe"
+
+
+def test_nothing_declared_is_not_safe(fleet: Fleet) -> None:
+    assert not fleet.run([halt(fleet.step("flag"))])["safe"]["is_safe"]
+
+
+def test_a_stage_without_steps_is_a_failure(fleet: Fleet) -> None:
+    assert fleet.run([halt()])["failed"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "process", "trading", "safe"),
+    [("off", "off", "off", True), ("off", "on", "off", False), ("on", "off", "off", False), ("on", "on", "on", False)],
+)
+def test_trading_and_safe(fleet: Fleet, flag: str, process: str, trading: str, safe: bool) -> None:
+    (fleet.root / "flag").write_text(flag)
+    (fleet.root / "process").write_text(process)
+    readings = [fleet.step("flag"), fleet.step("process", until_resume=True)]
+    result = fleet.run([halt(fleet.step("other"))], safe=readings)["safe"]
+    assert (result["trading"], result["is_safe"]) == (trading, safe)
+
+
+def test_time_limit_kills_the_step_and_its_children(fleet: Fleet) -> None:
+    child = fleet.root / "child"
+    started = time.monotonic()
+    slow = fleet.step("slow", timeout=0.3, options={"sleep": 60, "child": str(child)})
+    result = fleet.run([halt(slow, fleet.step("flag"))])
+    assert time.monotonic() - started < 10
+    assert statuses(result) == {"halt/slow": "failed", "halt/flag": "changed"}
+    assert "time limit of 0.3 s" in result["steps"][0]["message"]
+    assert not alive(int(child.read_text()))
+
+
+def test_what_a_step_leaves_running_lives_on(fleet: Fleet) -> None:
+    child = fleet.root / "child"
+    fleet.run([halt(fleet.step("start", options={"child": str(child)}))])
+    os.kill(int(child.read_text()), signal.SIGKILL)
+
+
+def test_budget_is_reported_never_cut(fleet: Fleet) -> None:
+    stage = {**halt(fleet.step("a", options={"sleep": 0.2})), "budget": 0.1}
+    result = fleet.run([stage])
+    assert result["stages"][0]["over_budget"] and not result["failed"]
+
+
+def test_the_same_id_returns_the_stored_result(fleet: Fleet) -> None:
+    stages = [{"name": "revert", "steps": [fleet.step("code")]}]
+    first = fleet.run(stages, closes=True)
+    (fleet.root / "code").write_text("changed by hand")
+    again = fleet.run(stages, closes=True)
+    assert first["closed"] and again["stored"] and not again["changed"]
+    assert again["steps"] == first["steps"]
+    assert fleet.read("code") == "changed by hand"
+
+
+def test_a_failed_one_stays_open_and_is_retried(fleet: Fleet) -> None:
+    stages = [{"name": "revert", "steps": [fleet.step("a"), fleet.step("b", options={"fail": True})]}]
+    assert not fleet.run(stages, closes=True)["closed"]
+    stages = [{"name": "revert", "steps": [fleet.step("a"), fleet.step("b")]}]
+    result = fleet.run(stages, closes=True)
+    assert result["closed"]
+    assert statuses(result) == {"revert/a": "resumed", "revert/b": "changed"}
+    assert fleet.applied("a") == ["off"]
+
+
+def test_a_later_id_supersedes(fleet: Fleet) -> None:
+    fleet.run([halt(fleet.step("a"))])
+    fleet.run([halt(fleet.step("a"))], rollback_id="rb-2")
+    result = fleet.run([halt(fleet.step("a"))])
+    assert result["failed"] and "superseded by rb-2" in result["msg"]
+
+
+def test_drift_is_reported_and_only_halt_reasserts(fleet: Fleet) -> None:
+    stages = [halt(fleet.step("flag")), {"name": "revert", "steps": [fleet.step("code")]}]
+    fleet.run(stages)
+    for name in ("flag", "code"):
+        (fleet.root / name).write_text("live")
+    result = fleet.run(stages)
+    assert statuses(result) == {"halt/flag": "changed", "revert/code": "resumed"}
+    assert fleet.read("flag") == "off"
+    assert "differs now" in result["steps"][1]["message"]
+
+
+def test_halt_is_not_applied_again_once_resume_has_begun(fleet: Fleet) -> None:
+    stages = [halt(fleet.step("process", "stopped"))]
+    fleet.run(stages)
+    fleet.run([{"name": "resume", "steps": [fleet.step("process", "started")]}])
+    result = fleet.run(stages)
+    assert result["resume_begun"] and statuses(result) == {"halt/process": "resumed"}
+    assert fleet.read("process") == "started"
+
+
+def test_check_mode_writes_nothing(fleet: Fleet) -> None:
+    stages = [halt(fleet.step("flag")), {"name": "resume", "steps": [fleet.step("start", mode="prove")]}]
+    result = fleet.run(stages, check_mode=True)
+    assert statuses(result) == {"halt/flag": "changed", "resume/start": "skipped"}
+    assert not result["failed"] and list(fleet.root.iterdir()) == []
+
+
+def test_plan_and_prove_never_apply(fleet: Fleet) -> None:
+    result = fleet.run([halt(fleet.step("a", mode="plan"), fleet.step("b", mode="prove"))])
+    assert statuses(result) == {"halt/a": "unchanged", "halt/b": "failed"}
+    assert fleet.applied("a") == fleet.applied("b") == []
+
+
+def test_unwritable_state_stops_a_revert_but_no_halt(fleet: Fleet) -> None:
+    fleet.state.write_text("a file where the directory should be")
+    result = fleet.run([halt(fleet.step("flag"))], safe=[fleet.step("flag")])
+    assert result["safe"]["is_safe"] and "not journaled" in result["msg"]
+    result = fleet.run([{"name": "revert", "steps": [fleet.step("code")]}])
+    assert result["failed"] and "set botfleet_state_dir" in result["msg"]
+    assert fleet.applied("code") == []
+
+
+@pytest.mark.parametrize("bot", ["../bot", "a/b", "", ".hidden"])
+def test_names_that_would_leave_the_state_directory(fleet: Fleet, bot: str) -> None:
+    result = fleet.run([halt(fleet.step("flag"))], bot=bot)
+    assert result["failed"] and "use letters" in result["msg"]
+
+
+def test_a_torn_journal_line_is_passed_over(fleet: Fleet) -> None:
+    fleet.run([halt(fleet.step("flag"))])
+    journal = fleet.state / "bot-1" / "rb-1" / "journal.jsonl"
+    with open(journal, "a") as handle:
+        handle.write('{"event": "begin", "st')
+    assert statuses(fleet.run([halt(fleet.step("flag"))])) == {"halt/flag": "resumed"}
+    torn, opened = journal.read_text().splitlines()[-2:]
+    assert torn == '{"event": "begin", "st' and json.loads(opened)["event"] == "open"
+
+
+SECRET = "CANARY-secret-1f2e3d"
+
+
+def test_no_secret_in_result_or_journal(fleet: Fleet) -> None:
+    step = fleet.step("a", options={"content": {"secret": "key"}, "crash": True})
+    shown = fleet.step("b", options={"content": {"secret": "key"}})
+    result = fleet.run([halt(step, shown)], secrets={"key": SECRET})
+    assert fleet.read("b") == SECRET
+    written = "".join(path.read_text() for path in fleet.state.rglob("*") if path.is_file())
+    assert SECRET not in json.dumps(result) and SECRET not in written
+    assert "told to crash with ********" in result["steps"][0]["message"]
+
+
+def test_an_unknown_secret_fails_its_step_only(fleet: Fleet) -> None:
+    result = fleet.run([halt(fleet.step("a", options={"content": {"secret": "none"}}), fleet.step("b"))])
+    assert statuses(result) == {"halt/a": "failed", "halt/b": "changed"}
+
+
+HOLDER = """
+import json, sys
+sys.path.insert(0, {tests!r})
+from {module} import Content, Transaction, request_from
+Transaction(request_from(json.loads({request!r})), {{"content": Content}}).run()
+"""
+
+
+def hold(fleet: Fleet, stages: List[Dict[str, Any]], **fields: Any) -> "subprocess.Popen[bytes]":
+    """Another process that runs a transaction; returns once it holds the lock."""
+    here = Path(__file__)
+    code = HOLDER.format(
+        tests=str(here.parent), module=here.stem, request=json.dumps(fleet.request(stages, **fields))
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    first = Path(stages[0]["steps"][0]["options"]["path"] + ".log")
+    for _attempt in range(200):
+        if first.exists():
+            return process
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError("the holder never began")
+
+
+def slow_revert(fleet: Fleet, seconds: float) -> List[Dict[str, Any]]:
+    steps = [fleet.step("one", options={"sleep": seconds}), fleet.step("two")]
+    return [{"name": "revert", "on_failure": "stop", "steps": steps}]
+
+
+def test_another_id_is_refused_and_the_holder_named(fleet: Fleet) -> None:
+    holder = hold(fleet, slow_revert(fleet, 20), rollback_id="rb-other")
+    try:
+        result = fleet.run([{"name": "revert", "steps": [fleet.step("code")]}])
+    finally:
+        holder.kill()
+        holder.wait()
+    assert result["failed"] and "rb-other of ops@here" in result["msg"] and fleet.applied("code") == []
+
+
+def test_the_same_id_waits_then_resumes(fleet: Fleet) -> None:
+    stages = slow_revert(fleet, 1)
+    holder = hold(fleet, stages, closes=True)
+    result = fleet.run(stages, closes=True, lock_wait=20)
+    assert holder.wait() == 0
+    assert result["stored"] and result["closed"] and fleet.applied("one") == ["off"]
+
+
+def test_halt_preempts_after_the_step(fleet: Fleet) -> None:
+    holder = hold(fleet, slow_revert(fleet, 1), rollback_id="rb-other")
+    result = fleet.run([halt(fleet.step("flag"))], preempt=True, preempt_after=20)
+    assert holder.wait() == 0
+    assert "rb-other" in result["msg"] and "stopped after its step" in result["msg"]
+    assert fleet.applied("two") == [] and fleet.read("flag") == "off"
+    assert fleet.events()[1]["event"] == "preempted"
+
+
+def test_halt_kills_a_holder_that_does_not_stop(fleet: Fleet) -> None:
+    child = fleet.root / "child"
+    stages = [{"name": "revert", "steps": [fleet.step("one", options={"sleep": 60, "child": str(child)})]}]
+    holder = hold(fleet, stages, rollback_id="rb-other")
+    result = fleet.run([halt(fleet.step("flag"))], preempt=True, preempt_after=0.5)
+    assert holder.wait() == -signal.SIGKILL
+    assert "which was killed" in result["msg"] and fleet.read("flag") == "off"
+    assert not alive(int(child.read_text()))
+
+
+def test_a_dead_holder_frees_the_lock_and_its_step_is_tried_again(fleet: Fleet) -> None:
+    stages = slow_revert(fleet, 60)
+    holder = hold(fleet, stages)
+    holder.kill()
+    holder.wait()
+    quick = [{"name": "revert", "steps": [fleet.step("one"), fleet.step("two")]}]
+    result = fleet.run(quick, lock_wait=10)
+    assert statuses(result) == {"revert/one": "changed", "revert/two": "changed"}
