@@ -1,0 +1,28 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+PLAN = emergency
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
+
+demo: ## 12 bots on loopback from live on a bad version to safe and restored; PLAN=go_live for the 6 with a flag
+	@python3 tools/setup.py demo
+	@tools/demo.sh $(PLAN)
+
+demo-down: ## stop the demo's bots and remove what they left
+	@[ ! -x .cache/venv/bin/python ] || .cache/venv/bin/python inventories/demo/fleet.py down
+
+test: setup ## every part of the tests; PARTS="lint unit" for some
+	@.cache/venv/bin/python tools/test.py $(PARTS)
+
+lint typing unit playbooks fleet: setup ## one part of the tests
+	@.cache/venv/bin/nox --session $@
+
+setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
+	@python3 tools/setup.py test
+
+clean: demo-down ## remove all that was made here, but no record of a rollback
+	rm -rf .cache .ansible tests/output
+
+.PHONY: help demo demo-down test lint typing unit playbooks fleet setup clean

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Start the demo fleet on its bad version and roll it back: tools/demo.sh [emergency | go_live]
+
+set -eu
+cd "$(dirname "$0")/.."
+plan=${1:-emergency}
+case $plan in
+  emergency) scope=bots ;;
+  go_live) scope=quantum_trader ;;
+  *) echo "there is no demo of the plan $plan: choose emergency or go_live" >&2; exit 2 ;;
+esac
+
+PATH=$PWD/.cache/venv/bin:$PATH
+LC_ALL=C.UTF-8
+export PATH LC_ALL
+
+python inventories/demo/fleet.py up
+
+before=$(readlink artifacts/latest || true)
+code=0
+ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
+  -e reason="demo of the plan $plan" -e positions=handled || code=$?
+
+if [ "$(readlink artifacts/latest || true)" = "$before" ]; then
+  echo "no record was written"
+else
+  cat artifacts/latest/summary.txt
+fi
+exit "$code"
