@@ -76,9 +76,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Mypy, strict."""
-    session.run("mypy", "-p", "ansible_collections.tradeops.botfleet.plugins")
-    session.run("mypy", "noxfile.py", "tools")
+    """Mypy, strict, on plugins, tests, tools and the demo fleet."""
+    session.run("mypy")
 
 
 @nox.session
@@ -160,14 +159,16 @@ def unit_old(session: nox.Session) -> None:
             found[minor] = path
     if not found:
         skip(session, "no Python from 3.9 on is here that is older than .cache/venv's")
+    requirements = ROOT / "tools" / "requirements" / "old-python.txt"
     for minor, path in found.items():
-        venv = CACHE / ("python" + minor)
+        venv = CACHE / f"python{minor}"
         python = str(venv / "bin" / "python")
-        if not (venv / "whole").exists():
+        whole = venv / "whole"
+        if not whole.exists() or whole.read_text() != requirements.read_text():
             shutil.rmtree(venv, ignore_errors=True)
             session.run(path, "-m", "venv", str(venv))
-            session.run(python, "-m", "pip", "install", "-q", "-r", "tools/requirements/old-python.txt", silent=True)
-            (venv / "whole").touch()
+            session.run(python, "-m", "pip", "install", "-q", "-r", str(requirements), silent=True)
+            whole.write_text(requirements.read_text())
         session.run(python, "-m", "pytest", "-n", "2", "tests/unit/plugins/module_utils", *session.posargs)
 
 
