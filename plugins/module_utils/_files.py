@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -15,6 +16,7 @@ from typing import Iterator, Optional, Tuple
 from ._operation import OperationError
 
 NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
+MOST_SYMLINKS = 40
 
 
 def read_bytes(path: str) -> Optional[bytes]:
@@ -68,8 +70,11 @@ def write_atomic(
 
 
 def remove_file(path: str) -> None:
-    """Remove a file durably; a missing one is fine."""
-    with parent_directory(path) as (directory, name):
+    """Remove a file durably; a missing one is fine.
+
+    Any symlink on the way is followed: a go-live flag comes down whoever made the link to its directory.
+    """
+    with parent_directory(path, trusted=False) as (directory, name):
         try:
             os.unlink(name, dir_fd=directory)
         except FileNotFoundError:
@@ -78,17 +83,52 @@ def remove_file(path: str) -> None:
 
 
 @contextmanager
-def parent_directory(path: str) -> Iterator[Tuple[int, str]]:
-    """An open descriptor of the file's directory, and the file's name in it."""
+def parent_directory(path: str, *, trusted: bool = True) -> Iterator[Tuple[int, str]]:
+    """An open descriptor of the file's directory, and the file's name in it; see ``open_directory``."""
     parent, name = os.path.split(path)
     try:
-        directory = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = open_directory(parent, trusted=trusted)
     except OSError as error:
         raise OperationError(f"{parent}, the directory of {name}, cannot be opened ({error.strerror})") from error
     try:
         yield directory, name
     finally:
         os.close(directory)
+
+
+def open_directory(path: str, *, create: bool = False, trusted: bool = True) -> int:
+    """A descriptor of a directory; ``create`` makes what is missing, mode 0700.
+
+    trusted: root follows a symlink on the way only if root or the owner of the directory that it leads to made
+    it; otherwise an unprivileged user could point root at somebody else's files
+    """
+    current = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    parts = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    makers = set()
+    hops = 0
+    try:
+        while parts:
+            part = parts.pop()
+            present = lstat_at(current, part)
+            if present is not None and stat.S_ISLNK(present.st_mode):
+                hops += 1
+                if hops > MOST_SYMLINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                makers.add(present.st_uid)
+                target = os.readlink(part, dir_fd=current)
+                parts += [step for step in reversed(target.split("/")) if step not in ("", ".")]
+                part = "/" if target.startswith("/") else "."
+            elif present is None and create:
+                os.mkdir(part, 0o700, dir_fd=current)
+            below = os.open(part, os.O_PATH | os.O_DIRECTORY | NO_FOLLOW, dir_fd=current)
+            os.close(current)
+            current = below
+        owner = os.fstat(current).st_uid
+        if trusted and os.geteuid() == 0 and makers - {0, owner}:
+            raise OperationError(f"{path} leads through a symlink that its owner did not make: name the real directory")
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=current)
+    finally:
+        os.close(current)
 
 
 def lstat_at(directory: int, name: str) -> Optional[os.stat_result]:
