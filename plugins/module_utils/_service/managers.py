@@ -1,0 +1,242 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs a bot on its host: systemd, its own scripts, or nothing else. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from .._command import Finished, run
+from .._operation import OperationError
+from .detach import start_detached
+
+UNIT = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_:.@\\-]*")
+SYSTEMCTL_TIMEOUT = 15.0
+LOG_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the manager says of the bot.
+
+    state: ``running``, ``starting``, ``restarting`` (it crashed and is to be started again), ``stopping``, ``stopped``,
+        ``failed`` (stopped, too); empty when the manager knows nothing, so that only processes count
+    words: the same in its own words
+    cgroup: None unless systemd keeps one, empty when it holds nothing
+    restarts: how often it was started again by itself
+    obstacle: why it cannot be started
+    """
+
+    state: str = ""
+    words: str = ""
+    main: int | None = None
+    cgroup: str | None = None
+    restarts: int = 0
+    can_reload: bool = False
+    obstacle: str = ""
+
+    @property
+    def is_down(self) -> bool:
+        return self.state in ("", "stopped", "failed")
+
+
+class Manager(ABC):
+    """Times are in seconds; ``user`` runs the commands, None: whoever runs the module."""
+
+    def __init__(self, options: dict[str, Any], user: str | None) -> None:
+        self.options = options
+        self.name: str = options["name"]
+        self.user = user
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """What it says now. Changes nothing."""
+
+    @abstractmethod
+    def start(self, timeout: float) -> int | None:
+        """Start it, or ask for it; returns the pid where it is known."""
+
+    @abstractmethod
+    def ask_to_stop(self, timeout: float) -> float:
+        """Ask it to stop the bot; returns for how long nobody else should signal the bot."""
+
+    @abstractmethod
+    def reload(self, timeout: float) -> None:
+        """Reload the bot's configuration; called only where the reading says ``can_reload``."""
+
+    def revivers(self) -> list[str]:
+        """What may start the stopped bot again by itself."""
+        return []
+
+    def log_lines(self) -> str:
+        """The last lines of the bot's log, as far as they can be read; with the rights of the bot's user."""
+        if not self.options["log"]:
+            return ""
+        return _output(["tail", "-n", str(self.options["lines"]), "--", self.options["log"]], self.user)
+
+
+class SystemdManager(Manager):
+    """The unit ``name``. It is asked, never waited for inside systemctl, which may hang."""
+
+    PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,ControlGroup,CanReload,Job,TriggeredBy"
+    STATES = {
+        "active": "running",
+        "reloading": "running",
+        "refreshing": "running",
+        "activating": "starting",
+        "deactivating": "stopping",
+        "failed": "failed",
+    }
+
+    def __init__(self, options: dict[str, Any], user: str | None) -> None:
+        super().__init__(options, user)
+        if not UNIT.fullmatch(self.name):
+            raise OperationError(
+                f"name {self.name!r} is not the name of one systemd unit: write it as systemctl shows it"
+            )
+
+    def read(self) -> Reading:
+        if not os.path.isdir("/run/systemd/system"):
+            raise OperationError(f"this host does not run systemd, which is to manage {self.name}: set manager")
+        shown = self._show()
+        load, active, sub = shown["LoadState"], shown["ActiveState"], shown["SubState"]
+        main = int(shown.get("MainPID") or 0) or None
+        if load == "not-found" and active == "inactive":
+            raise OperationError(f"unit {self.name} does not exist on this host: mend the name, or install the unit")
+        state = self.STATES.get(active, "stopped")
+        if sub.startswith("auto-restart"):
+            state = "restarting"
+        elif state in ("stopped", "failed") and shown.get("Job"):
+            state = "starting"
+        obstacles = {"loaded": "", "masked": "is masked: unmask it"}
+        return Reading(
+            state=state,
+            words=f"{active} ({sub})" + (f", {load}" if load != "loaded" else ""),
+            main=main,
+            cgroup=shown.get("ControlGroup", ""),
+            restarts=int(shown.get("NRestarts") or 0),
+            can_reload=shown.get("CanReload") == "yes",
+            obstacle=obstacles.get(load, f"cannot be loaded ({load}): mend the unit's file"),
+        )
+
+    def start(self, timeout: float) -> None:
+        self._systemctl("reset-failed", self.name)  # or a crash loop's start limit refuses the version that is good
+        self._ask("start")
+
+    def ask_to_stop(self, timeout: float) -> float:
+        self._ask("stop")
+        return math.inf
+
+    def reload(self, timeout: float) -> None:
+        finished = run(["systemctl", "--no-ask-password", "reload", self.name], timeout=timeout)
+        if finished.code:
+            raise OperationError(f"{self.name} could not be reloaded ({finished.last_lines(2)})")
+
+    def revivers(self) -> list[str]:
+        """Timers, sockets and paths that are active and would start the unit."""
+        triggers = self._show().get("TriggeredBy", "").split()
+        states = self._systemctl("is-active", *triggers).out.split() if triggers else []
+        return [trigger for trigger, state in zip(triggers, states) if state in ("active", "activating", "reloading")]
+
+    def log_lines(self) -> str:
+        if self.options["log"]:
+            return super().log_lines()
+        return _output(
+            ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", str(self.options["lines"]), "-u", self.name]
+        )
+
+    def _show(self) -> dict[str, str]:
+        finished = self._systemctl("show", f"--property={self.PROPERTIES}", self.name)
+        shown = dict(line.split("=", 1) for line in finished.out.splitlines() if "=" in line)
+        if finished.code or "LoadState" not in shown:
+            raise OperationError(
+                f"systemctl says nothing of {self.name} ({finished.last_lines(1)}): look at the host's systemd"
+            )
+        return shown
+
+    def _ask(self, verb: str) -> None:
+        finished = self._systemctl(verb, "--no-block", self.name)
+        if finished.code:
+            raise OperationError(f"systemctl {verb} {self.name} was refused ({finished.last_lines(2)})")
+
+    def _systemctl(self, *arguments: str) -> Finished:
+        return run(
+            ["systemctl", "--no-ask-password", *arguments], timeout=SYSTEMCTL_TIMEOUT, environment={"LC_ALL": "C"}
+        )
+
+
+class ScriptManager(Manager):
+    """The bot's own start and stop commands (S1.5 ``start.sh``, ``shutdown.sh force``)."""
+
+    def read(self) -> Reading:
+        return Reading(can_reload=bool(self.options["reload_command"]))
+
+    def start(self, timeout: float) -> int | None:
+        finished = self._run("start_command", timeout)
+        if finished.code:
+            raise OperationError(
+                f"the start_command of {self.name} ended with exit code {finished.code}: {finished.last_lines(3)}"
+            )
+        return None
+
+    def ask_to_stop(self, timeout: float) -> float:
+        """A stop_command that fails or hangs leaves the bot to signals."""
+        if not self.options["stop_command"]:
+            return 0
+        begun = time.monotonic()
+        try:
+            finished = self._run("stop_command", timeout)
+        except OperationError:
+            return 0
+        return 0 if finished.code else timeout - (time.monotonic() - begun)
+
+    def reload(self, timeout: float) -> None:
+        finished = self._run("reload_command", timeout)
+        if finished.code:
+            raise OperationError(
+                f"the reload_command of {self.name} ended with exit code {finished.code}: {finished.last_lines(3)}"
+            )
+
+    def _run(self, option: str, timeout: float) -> Finished:
+        return run(
+            self.options[option],
+            timeout=timeout,
+            cwd=self.options["chdir"],
+            user=self.user,
+            environment=self.options["environment"],
+        )
+
+
+class ProcessManager(ScriptManager):
+    """No manager: the bot's command is started detached, and stopped by signals."""
+
+    def start(self, timeout: float) -> int:
+        return start_detached(
+            self.options["command"],
+            cwd=self.options["chdir"],
+            user=self.user,
+            environment=self.options["environment"],
+            log=self.options["log"],
+            pidfile=self.options["pidfile"],
+        )
+
+    def ask_to_stop(self, timeout: float) -> float:
+        return 0
+
+
+MANAGERS: dict[str, type[Manager]] = {"systemd": SystemdManager, "script": ScriptManager, "process": ProcessManager}
+
+
+def _output(argv: list[str], user: str | None = None) -> str:
+    try:
+        finished = run(argv, timeout=LOG_TIMEOUT, user=user)
+    except OperationError:
+        return ""
+    return finished.out.strip() if finished.code == 0 else ""
