@@ -69,20 +69,26 @@ class StepReader:
             known = ", ".join(sorted(OPERATIONS))
             named = ", ".join(unknown) or "nothing"
             raise BadStep(f"names {named}, where one operation is expected: use one of {known}")
-        step = self._rendered({key: value for key, value in raw.items() if key not in ("id", "name")})
-        options = step.pop(operation) or {}
-        try:
-            step = {
-                key: boolean(value) if key in ("when", "until_resume") else float(value) if key == "timeout" else value
-                for key, value in step.items()
-            }
-        except (TypeError, ValueError) as error:
-            raise BadStep(f"when and until_resume take a boolean, timeout takes seconds: {error}") from error
-        if step.get("mode", "apply") not in MODES:
-            raise BadStep(f"mode is {step['mode']!r}: use one of {', '.join(MODES)}")
         name = operation.removeprefix(COLLECTION)
-        wanted = step.get("when", True)
-        return {**step, "operation": name, "options": self._validated(name, options) if wanted else {}}
+        if not self._keyword(raw, "when", boolean, True):
+            return {"operation": name, "when": False}
+        step = {
+            "mode": self._keyword(raw, "mode", str, "apply"),
+            "timeout": self._keyword(raw, "timeout", float, None),
+            "until_resume": self._keyword(raw, "until_resume", boolean, False),
+        }
+        if step["mode"] not in MODES:
+            raise BadStep(f"mode is {step['mode']!r}: use one of {', '.join(MODES)}")
+        return {**step, "operation": name, "options": self._validated(name, self._rendered(raw[operation]) or {})}
+
+    def _keyword(self, raw: Raw, keyword: str, kind: Callable[[Any], Any], default: Any) -> Any:
+        if keyword not in raw:
+            return default
+        value = self._rendered(raw[keyword])
+        try:
+            return kind(value)
+        except (TypeError, ValueError) as error:
+            raise BadStep(f"{keyword} is {value!r}, which is no {kind.__name__}") from error
 
     def _rendered(self, value: Any) -> Any:
         try:

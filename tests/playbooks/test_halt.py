@@ -1,0 +1,61 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Halt on its worst day: what is taken out of it shows, and what is broken in it spoils nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Fleet
+
+HALT = {"tn": ["stop", "config_key", "target"], "qt": ["flag", "stop", "config_key", "target"]}
+
+
+@pytest.mark.parametrize(("bot", "missing"), [(bot, step) for bot in ("tn", "qt") for step in HALT[bot] if step != "target"])
+def test_a_halt_without_one_of_its_steps_is_not_safe(fleet: Fleet, bot: str, missing: str) -> None:
+    """S1.3, S4.2, S4.3: nothing is called safe that was not read back."""
+    name = f"{bot}-1"
+    run = fleet.rollback(scope=name, halt_only=[step for step in HALT[bot] if step != missing])
+    assert run.code != 0
+    assert run.states() == {name: "exposed"}, run.output
+    assert not any(step["stage"] != "halt" for step in run.bot(name)["steps"]), "and is not taken further"
+
+
+def test_a_halt_that_read_no_target_goes_back_all_the_same(fleet: Fleet) -> None:
+    run = fleet.rollback(scope="tn-1", halt_only=["stop", "config_key"])
+    assert run.code == 0 and run.bot("tn-1")["from"] is None, run.output
+
+
+def test_an_undefined_path_spoils_its_own_step_only(fleet: Fleet) -> None:
+    fleet.overrides["qt-1"] = {"botfleet_go_live_flag": "{{ nobody_defined_this }}/go_live.active"}
+    run = fleet.rollback(scope="qt-1:qt-10")
+    assert run.code != 0
+    statuses = {step["id"]: step["status"] for step in run.bot("qt-1")["steps"] if step["stage"] == "halt"}
+    assert statuses == {"flag": "failed", "stop": "changed", "config_key": "changed", "target": "unchanged"}
+    assert "nobody_defined_this" in run.bot("qt-1")["failure"]
+    assert run.states() == {"qt-1": "exposed", "qt-10": "safe"}
+    assert fleet.page("qt-1") is None
+
+
+def test_a_wrong_vault_password_spoils_its_own_step_only(fleet: Fleet, tmp_path: Path) -> None:
+    """S4.4: the secret cannot be read, so testnet cannot be had; the bot is safe all the same."""
+    (tmp_path / "password").write_text("wrong")
+    vaulted = (
+        "$ANSIBLE_VAULT;1.1;AES256\n"
+        "33363965326261303234613639333866646362356631643866633931623863363530393939316536\n"
+        "3638643639313064326537303062376238396365316536340a656266643131623061373833326235\n"
+        "35653361323232623762656238333063616133303463306434313464363334313837616639613730\n"
+        "3730393664666265370a306265353062656432643435643862663432383066613134356161653462\n"
+        "3732\n"
+    )
+    extra = tmp_path / "vaulted.yml"
+    indented = vaulted.replace("\n", "\n      ").rstrip()
+    extra.write_text(f"botfleet_testnet_credentials:\n  binance:\n    api_key: !vault |\n      {indented}\n")
+    run = fleet.rollback("-e", f"@{extra}", "--vault-password-file", str(tmp_path / "password"), scope="qt-1")
+    assert run.code != 0
+    assert run.states() == {"qt-1": "safe"}, run.output
+    assert "testnet_credentials" in run.bot("qt-1")["failure"]
+    assert {s["status"] for s in run.bot("qt-1")["steps"] if s["stage"] == "halt"} <= {"changed", "unchanged"}
