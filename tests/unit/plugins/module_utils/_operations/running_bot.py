@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.tradeops.botfleet.plugins.module_utils import _process
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, Outcome, carry_out
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.bot_service import BotService
@@ -54,7 +54,7 @@ while True:
 
 START = """\
 #!/bin/sh
-{python} -S bot.py "$@" >> bot.log 2>&1 &
+{python} -S {program} "$@" >> bot.log 2>&1 &
 echo $! > bot.pid
 """
 
@@ -66,16 +66,20 @@ echo "$1" > stopped-by-script
 
 
 class Directory:
-    """A bot's directory: its program, scripts and log. ``options`` are those of the module without state."""
+    """A bot's directory: its program, scripts and log.
+
+    Directories side by side have the same program, as bots do; those of other tests have not.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True)
-        (path / "bot.py").write_text(PROGRAM)
+        self.program = f"bot_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}.py"
+        (path / self.program).write_text(PROGRAM)
         (path / "bot.log").write_text("")
-        self.script("start.sh", START.format(python=sys.executable))
+        self.script("start.sh", START.format(python=sys.executable, program=self.program))
         self.script("shutdown.sh", SHUTDOWN)
-        self.command = [sys.executable, "-S", "bot.py"]
+        self.command = [sys.executable, "-S", self.program]
 
     def script(self, name: str, text: str) -> None:
         (self.path / name).write_text(text)
@@ -88,9 +92,8 @@ class Directory:
 
     def scripted(self, *words: str, **options: Any) -> dict[str, Any]:
         """Options of the manager script."""
-        given = {"pidfile": str(self.path / "bot.pid"), "log": str(self.path / "bot.log")}
-        given["start_command"] = ["./start.sh", *words]
-        return self._options(manager="script", **{**given, **options})
+        given = {"pidfile": str(self.path / "bot.pid"), "log": str(self.path / "bot.log"), **options}
+        return self._options(manager="script", start_command=["./start.sh", *words], **given)
 
     def _options(self, **options: Any) -> dict[str, Any]:
         return {"name": self.path.name, "chdir": str(self.path), "settle": 0.1, "timeout": 5, **options}
@@ -110,16 +113,13 @@ class Directory:
     def running(self) -> list[int]:
         """The pids of the bot's programs in this directory."""
         found = _process.all_processes().values()
-        return sorted(p.pid for p in found if p.cwd == str(self.path) and "bot.py" in p.command)
+        return sorted(p.pid for p in found if p.cwd == str(self.path) and self.program in p.command)
 
 
 def operation(options: dict[str, Any], state: str, *, check: bool = False, deadline: float | None = None) -> BotService:
-    """The operation with its options validated and defaulted, as a module would."""
-    validated = ArgumentSpecValidator(BotService.OPTIONS, **BotService.CONSTRAINTS).validate(
-        {**options, "state": state}
-    )
-    assert not validated.error_messages, validated.error_messages
-    return BotService(validated.validated_parameters, Context(check_mode=check, deadline=deadline))
+    """The operation with the defaults of its options filled in, as a module would."""
+    defaults = {name: spec.get("default") for name, spec in BotService.OPTIONS.items()}
+    return BotService({**defaults, **options, "state": state}, Context(check_mode=check, deadline=deadline))
 
 
 def carried_out(options: dict[str, Any], state: str, *, check: bool = False, mode: str = "apply") -> Outcome:

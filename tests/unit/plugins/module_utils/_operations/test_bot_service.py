@@ -156,8 +156,8 @@ class TestProcess:
     def test_one_that_runs_already_is_never_doubled(self, bot: Directory) -> None:
         """However it was started: two bots would place every order twice."""
         first = bot.by_hand()
-        script = str(bot.path / "bot.py")
-        for command in ([sys.executable, "bot.py"], ["python3", "-u", script], [script]):
+        script = str(bot.path / bot.program)
+        for command in ([sys.executable, bot.program], ["python3", "-u", script], [script]):
             outcome = carried_out({**bot.process(), "command": command}, "started")
             assert outcome.status == "unchanged", outcome.message
         assert bot.running() == [first.pid]
@@ -193,9 +193,9 @@ class TestProcess:
 
     def test_an_operator_in_the_directory_is_left_alone(self, bot: Directory) -> None:
         """Neither ``tail bot.log`` nor an editor nor a shell is the bot."""
-        commands = (["tail", "-f", "bot.py"], ["sh", "-c", "sleep 60; : bot.py"], ["sleep", "60"])
+        commands = (["tail", "-f", bot.program], ["sh", "-c", f"sleep 60; : {bot.program}"], ["sleep", "60"])
         operators = [subprocess.Popen(command, cwd=bot.path, start_new_session=True) for command in commands]
-        options = bot.process(pattern="bot.py")
+        options = bot.process(pattern=bot.program)
         started(options)
         outcome = carried_out(options, "stopped")
         assert outcome.status == "changed", outcome.message
@@ -310,7 +310,9 @@ class TestScript:
 
     def test_what_a_failed_start_leaves_is_ended(self, bot: Directory) -> None:
         """S1.5: a bot that runs although its start failed would trade unnoticed."""
-        bot.script("start.sh", f"#!/bin/sh\n{sys.executable} bot.py &\necho $! > bot.pid\necho no config >&2\nexit 3\n")
+        bot.script(
+            "start.sh", f"#!/bin/sh\n{sys.executable} {bot.program} &\necho $! > bot.pid\necho no config >&2\nexit 3\n"
+        )
         outcome = carried_out(bot.scripted(), "started")
         assert outcome.status == "failed"
         assert "exit code 3: no config" in outcome.message
@@ -329,7 +331,7 @@ class TestScript:
         sibling = Directory(bots / "ab")
         other = started(sibling.process())
         mine = started(bot.scripted())
-        options = bot.scripted(pattern="bot.py")
+        options = bot.scripted(pattern=bot.program)
         outcome = carried_out({**options, "force": True}, "stopped")
         assert (outcome.status, outcome.applied) == ("failed", False)
         assert f"process {other} (" in outcome.message
@@ -342,7 +344,7 @@ class TestScript:
         mine = started(bot.scripted())
         shutil.copytree(bot.path, bots / "ab")
         sibling = Directory.__new__(Directory)
-        sibling.path, sibling.command = bots / "ab", bot.command
+        sibling.path, sibling.command, sibling.program = bots / "ab", bot.command, bot.program
         outcome = carried_out(sibling.scripted(force=True), "stopped")
         assert outcome.status == "failed"
         assert f"names process {mine} (" in outcome.message
@@ -382,14 +384,14 @@ class TestScript:
         assert f"a is not proven stopped: {pid} (" in outcome.message
         assert bot.running() == [pid]
         assert "not down, so it was not started" in carried_out(bot.scripted(), "started").message
-        assert carried_out(bot.scripted(pattern="bot.py"), "stopped").status == "changed"
+        assert carried_out(bot.scripted(pattern=bot.program), "stopped").status == "changed"
         assert bot.running() == []
 
     def test_a_loop_that_starts_it_again_is_named(self, bot: Directory) -> None:
         """S1.3: between two lives of the bot, no process of it is there."""
-        loop = f"#!/bin/sh\n(while true; do {sys.executable} bot.py; sleep 0.2; done) >/dev/null 2>&1 &\n"
+        loop = f"#!/bin/sh\n(while true; do {sys.executable} {bot.program}; sleep 0.2; done) >/dev/null 2>&1 &\n"
         bot.script("start.sh", loop)
-        options = bot.scripted(pattern="bot.py", timeout=1)
+        options = bot.scripted(pattern=bot.program, timeout=1)
         started(options)
         outcome = carried_out(options, "stopped")
         assert outcome.status == "failed"
@@ -473,7 +475,7 @@ class TestUsers:
     def theirs(self, place: Path) -> Directory:
         """A bot whose directory belongs to nobody."""
         bot = Directory(place / "a")
-        bot.command = ["/usr/bin/python3", "bot.py"]
+        bot.command = ["/usr/bin/python3", bot.program]
         for path in (bot.path, *bot.path.iterdir()):
             shutil.chown(path, "nobody", "nogroup")
         return bot
@@ -526,7 +528,7 @@ class TestUsers:
         fork = os.fork()
         if fork == 0:
             os.setuid(65534)
-            outcome = carried_out(theirs.process(pattern="bot.py"), "stopped")
+            outcome = carried_out(theirs.process(pattern=theirs.program), "stopped")
             os._exit(0 if outcome.status == "failed" and f"process {process.pid} (" in outcome.message else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
         assert process.poll() is None
