@@ -98,6 +98,21 @@ class Git:
             raise OperationError(f"{self.path} belongs to {user_name(owner)}: become that user, or root")
         return str(owner)
 
+    @property
+    def environment(self) -> dict[str, str | None]:
+        """What a program must not inherit from the caller: another repository's place, and another user's settings.
+
+        With SUDO_UID git would, as root, trust the repositories of sudo's caller.
+        """
+        names = [name for name in os.environ if name.startswith("GIT_") and not name.startswith(TRANSPORT_VARIABLES)]
+        if os.geteuid() != 0:
+            return dict.fromkeys(names)
+        try:
+            home = pwd.getpwuid(int(self.user)).pw_dir
+        except KeyError:
+            home = "/"
+        return {**dict.fromkeys([*names, "SUDO_UID", "XDG_CONFIG_HOME"]), "HOME": home}
+
     def run(
         self,
         *arguments: str,
@@ -151,7 +166,7 @@ class Git:
                 timeout=limit,
                 cwd=self.path,
                 user=self.user,
-                environment={**callers_variables(), **ENVIRONMENT, "GIT_INDEX_FILE": index},
+                environment={**self.environment, **ENVIRONMENT, "GIT_INDEX_FILE": index},
                 stdin=stdin.encode() if stdin is not None else None,
                 output_limit=OUTPUT_LIMIT,
             )
@@ -200,15 +215,6 @@ class Git:
             if any(place == top or place.startswith(f"{top}/") for top in places):
                 found.append(pid)
         return found
-
-
-def callers_variables() -> dict[str, str | None]:
-    """Variables of this process that git must not inherit: another repository's place, or sudo's caller.
-
-    With SUDO_UID git would trust that user's repositories as root.
-    """
-    inherited = [name for name in os.environ if name.startswith("GIT_") and not name.startswith(TRANSPORT_VARIABLES)]
-    return dict.fromkeys([*inherited, "SUDO_UID"])
 
 
 def nul_separated(names: list[str]) -> str:

@@ -164,8 +164,9 @@ def untracked_of(git: Git, stash: str) -> list[str]:
 
 
 def tree_files(git: Git, commit: str) -> list[str]:
-    """The files of a commit."""
-    return git.names("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    """The files of a commit. A submodule is none: git leaves what is in its place."""
+    entries = (entry.partition("\t") for entry in git.names("ls-tree", "-r", "-z", "--full-tree", commit))
+    return [name for about, _tab, name in entries if " commit " not in about]
 
 
 def within(name: str, paths: list[str]) -> bool:

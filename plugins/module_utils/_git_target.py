@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,7 +16,7 @@ from ._git import Git, GitFailed
 from ._git_memory import Memory, Note, Version, read_memory
 from ._operation import OperationError
 
-PREVIOUS = "previous"
+PREVIOUS, CURRENT = "previous", "current"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Targets:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = options
+        self._remote: str = options["remote"]
+        self._seconds_left = float(options["fetch_timeout"])
         self._remote_tags: dict[str, str] | None = None
 
     def find(self, here: Situation, *, local_only: bool = False) -> Target:
@@ -109,6 +112,8 @@ class Targets:
             raise OperationError(
                 f"target is not given for {here.git.path}: name a tag or '{PREVIOUS}'; of the tags, {choice}"
             )
+        if wanted == CURRENT and here.version.tag:
+            return Target(here.version.tag, here.version.commit, fetched=True)
         choose = self._previous if wanted == PREVIOUS else self._named
         tag, problem = choose(here, {**remote, **here.tags}, bad), ""
         if not tag and mode == "auto":
@@ -127,9 +132,8 @@ class Targets:
         missing = git.run("cat-file", "-e", f"{target.commit}^{{commit}}").code != 0
         depth = ["--depth=1"] if git.shallow and missing else []
         ref = f"refs/tags/{target.tag}"
-        remote, limit = self._options["remote"], self._options["fetch_timeout"]
         try:
-            git.contact("fetch", "-q", "--no-tags", "--no-prune", *depth, "--", remote, f"{ref}:{ref}", timeout=limit)
+            self._contact(git, "fetch", "-q", "--no-tags", "--no-prune", *depth, "--", self._remote, f"{ref}:{ref}")
         except GitFailed as error:
             raise OperationError(f"{target.tag} could not be fetched into {git.path}: {error.reason}") from error
         fetched = read_tags(git).get(target.tag)
@@ -139,11 +143,10 @@ class Targets:
     def _ask(self, git: Git) -> dict[str, str]:
         """The remote's tags with their commits."""
         if self._remote_tags is None:
-            remote, limit = self._options["remote"], self._options["fetch_timeout"]
             try:
-                listed = git.contact("ls-remote", "-q", "--tags", "--", remote, timeout=limit)
+                listed = self._contact(git, "ls-remote", "-q", "--tags", "--", self._remote)
             except GitFailed as error:
-                name = "the remote" if "://" in remote else remote
+                name = "the remote" if "://" in self._remote else self._remote
                 raise OperationError(f"{name} of {git.path} could not be asked for tags: {error.reason}") from error
             tags = {}
             for line in listed.splitlines():
@@ -152,6 +155,14 @@ class Targets:
                 tags[ref[len("refs/tags/") :].replace("^{}", "")] = commit
             self._remote_tags = tags
         return self._remote_tags
+
+    def _contact(self, git: Git, *arguments: str) -> str:
+        """Talk to the remote; all of it together has ``fetch_timeout``."""
+        began = time.monotonic()
+        try:
+            return git.contact(*arguments, timeout=self._seconds_left)
+        finally:
+            self._seconds_left = max(0.0, self._seconds_left - (time.monotonic() - began))
 
     def _named(self, here: Situation, tags: Mapping[str, str], bad: BadTags) -> str | None:
         tag: str = self._options["target"]

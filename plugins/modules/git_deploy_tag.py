@@ -26,7 +26,7 @@ options:
     required: true
   target:
     description:
-      - The tag to check out, or V(previous).
+      - The tag to check out, V(previous), or V(current), which stays where it is and reports the tag that runs.
       - V(previous) is the predecessor, in deploy order, of the tag that runs now, past bad tags and past tags of the
         very commit that runs. It is never a later one. A host that was rolled back, and is where it was rolled back
         to, stays there, until the next deploy moves it or that place is bad.
@@ -55,7 +55,7 @@ options:
     choices: [auto, always, never]
     default: auto
   fetch_timeout:
-    description: Seconds that the remote has for each answer.
+    description: Seconds that the remote has for its answers, all together.
     type: int
     default: 30
   paths:

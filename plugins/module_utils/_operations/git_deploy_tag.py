@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from .._command import TimedOut, run
 from .._deploy_tags import is_later
-from .._git import Git, callers_variables, one_line
+from .._git import Git, one_line
 from .._git_changes import Changes, find_changes, save, tracked_changes, tree_files, within
 from .._git_checkout import differing, edited, go, go_back
 from .._git_memory import BAD, ROLLBACK, UNFINISHED, Note, Version, read_memory, remember, write_note
@@ -243,7 +243,7 @@ class GitDeployTag(Operation):
         """Run the build as the owner of the tree. Its last lines are in the error when it fails."""
         argv, limit = self.options["build"], self.context.remaining(self.options["build_timeout"])
         try:
-            built = run(argv, timeout=limit, cwd=git.path, user=git.user, environment=callers_variables())
+            built = run(argv, timeout=limit, cwd=git.path, user=git.user, environment=git.environment)
             problem = f"failed with exit code {built.code}" if built.code else ""
         except TimedOut as error:
             built, problem = error.finished, f"did not end within {limit:g} s and was killed"

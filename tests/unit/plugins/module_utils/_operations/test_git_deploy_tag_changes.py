@@ -90,13 +90,33 @@ def test_a_link_in_place_of_a_tracked_directory(bot: Bot, tmp_path: Path) -> Non
     assert (tmp_path / "elsewhere" / "live.yml").read_text() == "mine\n"
 
 
+def test_repositories_within_the_tree(bot: Bot) -> None:
+    """S1.4: a submodule's directory is left alone; a repository in the way of a file is never removed."""
+    (bot.path / "library").mkdir()
+    library = Bot(bot.path / "library")
+    library.git("init", "-q")
+    commit = library.commit("library\n")
+    bot.git("checkout", "-q", "-b", "side", A)
+    bot.git("update-index", "--add", "--cacheinfo", f"160000,{commit},library")
+    bot.git("commit", "-q", "-m", "with a submodule")
+    bot.git("tag", "deploy-20250101-120000")
+    bot.git("checkout", "-q", "main")
+    bot.must_roll_back(target="deploy-20250101-120000")
+    assert library.read("bot.py") == "library\n"
+    (bot.path / "data").mkdir()
+    Bot(bot.path / "data").git("init", "-q")
+    assert "data/ is a repository of its own" in bot.must_fail(target=B)
+    assert (bot.path / "data" / ".git").is_dir()
+
+
 def test_a_merge_with_conflicts(bot: Bot) -> None:
     """S1.4: a pull that ended in conflicts does not stop the way back, and is kept."""
     bot.git("checkout", "-q", "-b", "side", A)
     bot.commit("theirs\n")
     bot.git("checkout", "-q", "main")
-    merge = subprocess.run(["git", "merge", "-q", "side"], cwd=bot.path, capture_output=True, check=False)
-    assert merge.returncode != 0
+    with pytest.raises(AssertionError):
+        bot.git("merge", "side")
+    assert bot.git("status", "--porcelain") == "UU bot.py"
     outcome = bot.must_roll_back()
     assert bot.git("status", "--porcelain") == ""
     assert "<<<<<<<" in bot.git("show", f"{change_of(outcome)['stash']}:bot.py")

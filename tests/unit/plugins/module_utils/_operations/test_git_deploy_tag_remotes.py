@@ -287,6 +287,21 @@ def test_sudo_does_not_make_root_trust_its_caller(theirs: Bot, monkeypatch: pyte
 
 
 @needs_root
+def test_root_does_not_use_the_settings_of_its_caller(
+    bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1.4: sudo may keep HOME; what is configured there is another user's."""
+    (tmp_path / ".gitconfig").write_text(f'[filter "trap"]\n  smudge = touch {tmp_path}/ran; cat\n')
+    (tmp_path / "git").mkdir()
+    shutil.copy(tmp_path / ".gitconfig", tmp_path / "git" / "config")
+    bot.write(".git/info/attributes", "bot.py filter=trap\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    bot.must_roll_back()
+    assert not (tmp_path / "ran").exists()
+
+
+@needs_root
 def test_a_link_of_another_user_is_not_followed(theirs: Bot, origin: Bot) -> None:
     """S1.4: an unprivileged user cannot point root at root's repositories."""
     link = theirs.path / "link"
