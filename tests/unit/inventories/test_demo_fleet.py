@@ -211,15 +211,10 @@ def test_one_bot_has_no_switch(fleet: DemoFleet) -> None:
 def test_canaries_are_in_one_file(fleet: DemoFleet) -> None:
     """The planted credentials are where people keep them, and a bot shows them nowhere."""
     for bot in QUANTUM_TRADERS:
-        holding = subprocess.run(
-            ["grep", "-rl", "--exclude-dir=.git", "CANARY-prod", "."],
-            cwd=fleet.path(bot),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        holding = script(fleet, bot, "grep", "-rl", "--exclude-dir=.git", "CANARY-prod", ".")
         assert holding.stdout == "./config/exchange.yaml\n"
         assert "CANARY" not in str(fleet.page(bot))
-    assert subprocess.run(["grep", "-rq", "CANARY", str(fleet.root / "ledger")]).returncode == 1
+    assert subprocess.run(["grep", "-rq", "CANARY", str(fleet.root / "ledger")], check=False).returncode == 1
 
 
 def inventory_values(fleet: DemoFleet, *names: str) -> dict[str, list[str]]:
@@ -258,7 +253,8 @@ def test_patterns_own_one_process(fleet: DemoFleet) -> None:
     values = inventory_values(fleet, "botfleet_process_pattern")
     fleet.up()
     lines = [
-        (Path("/proc") / str(pid) / "cmdline").read_bytes().decode().replace("\0", " ") for pid in fleet.processes()
+        (Path("/proc") / str(pid) / "cmdline").read_bytes().decode().rstrip("\0").replace("\0", " ")
+        for pid in fleet.processes()
     ]
     assert len(lines) == 12
     assert len([line for line in lines if re.search("--bot tn-1", line)]) == 6
