@@ -11,7 +11,7 @@ demo: ## 12 bots on loopback from live on a bad version to safe and restored; PL
 	@tools/demo.sh $(PLAN)
 
 demo-down: ## stop the demo's bots and remove what they left
-	@[ ! -x .cache/venv/bin/python ] || .cache/venv/bin/python inventories/demo/fleet.py down
+	@[ ! -x .cache/venv/bin/python ] || .cache/venv/bin/python demo/fleet.py down
 
 test: setup ## every part of the tests; PARTS="lint unit" for some
 	@.cache/venv/bin/python tools/test.py $(PARTS)

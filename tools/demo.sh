@@ -18,7 +18,7 @@ PATH=$PWD/.cache/venv/bin:$PATH
 LC_ALL=C.UTF-8
 export PATH LC_ALL
 
-python inventories/demo/fleet.py up
+python demo/fleet.py up
 
 before=$(readlink artifacts/latest || true)
 code=0

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
-INVENTORY = Path(__file__).resolve().parents[2] / "inventories" / "demo"
-HOSTS = INVENTORY / "hosts.yml"
+ROOT = Path(__file__).resolve().parents[2]
+INVENTORY = ROOT / "inventories" / "demo"
 
 
 class DemoFleet:
@@ -36,7 +36,7 @@ class DemoFleet:
     def command(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run ``fleet.py up``, ``down`` or ``status``."""
         return subprocess.run(
-            [sys.executable, str(INVENTORY / "fleet.py"), name, "--bots", str(self.per_kind)],
+            [sys.executable, str(ROOT / "demo" / "fleet.py"), name, "--bots", str(self.per_kind)],
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.tradeops.botfleet.tests.peers.demo import HOSTS, DemoFleet, wait_for
+from ansible_collections.tradeops.botfleet.tests.peers.demo import INVENTORY, DemoFleet, wait_for
 from ansible_collections.tradeops.botfleet.tests.peers.ledger import Ledger
 
 BAD = "deploy-20251204-142200"
@@ -220,7 +220,7 @@ def test_canaries_are_in_one_file(fleet: DemoFleet) -> None:
 def inventory_values(fleet: DemoFleet, *names: str) -> dict[str, list[str]]:
     """Variables of each bot in the demo inventory, as Ansible sees them."""
     pytest.importorskip("ansible", reason="the inventory is the controller's, which has Ansible")
-    command = [sys.executable, "-m", "ansible", "adhoc", "bots", "-i", str(HOSTS), "-m", "ansible.builtin.debug"]
+    command = [sys.executable, "-m", "ansible", "adhoc", "bots", "-i", str(INVENTORY), "-m", "ansible.builtin.debug"]
     shown = subprocess.run(
         [*command, "-a", json.dumps({"msg": [f"{{{{ {name} }}}}" for name in names]})],
         env={**os.environ, **fleet.environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},

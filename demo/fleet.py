@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A fleet of trading bots on this machine: real processes, each with its own git repository.
 
-usage: python3 inventories/demo/fleet.py up | down | status [--root DIR] [--base-port PORT] [--bots N]
+usage: python3 demo/fleet.py up | down | status [--root DIR] [--base-port PORT] [--bots N]
 
 ``up`` starts the fleet live on its bad release, from nothing or from whatever the last run left.
 """
@@ -29,7 +29,7 @@ from typing import Any
 import snapshots
 from releases import BAD, GOOD, Releases
 
-ROOT = Path(__file__).resolve().parents[2] / ".cache" / "demo"
+ROOT = Path(__file__).resolve().parents[1] / ".cache" / "demo"
 KINDS = {"tn": "trading_node", "qt": "quantum_trader"}
 ALWAYS_ON = "tn-14"
 START_LIMIT = 30.0
