@@ -44,9 +44,10 @@ def call(function: Callable[[], Dict[str, Any]], timeout: float) -> Dict[str, An
     finally:
         os.close(reader)
         _reap(pid)
-    if not answer:
-        raise Died("the step's process was killed")
-    result: Dict[str, Any] = json.loads(answer)
+    try:
+        result: Dict[str, Any] = json.loads(answer)
+    except ValueError:  # nothing, or cut short
+        raise Died("the step's process was killed") from None
     return result
 
 
@@ -78,28 +79,38 @@ def _read_until(reader: int, deadline: float) -> bytes:
 
 
 def _reap(pid: int) -> None:
+    """Collect a process that ended. One that SIGKILL cannot end, stuck in a dead mount, is left behind after GRACE."""
+    give_up = time.monotonic() + GRACE
     try:
-        os.waitpid(pid, 0)
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < give_up:
+            time.sleep(0.002)
     except ChildProcessError:
         pass
 
 
 def kill_tree(pid: int) -> None:
-    """SIGKILL all descendants, then the process itself. It goes last: it adopts the orphans until then."""
+    """SIGKILL a process with all its descendants.
+
+    All are stopped before the first is killed: otherwise a parent would go on with what comes after the child
+    that failed, or an orphan would get away.
+    """
+    family = [pid]
     for _attempt in range(50):
-        family = descendants(pid)
-        if not family:
-            break
         for member in family:
-            _kill(member)
-        time.sleep(0.01)
-    _kill(pid)
+            _send(member, signal.SIGSTOP)
+        time.sleep(0.002)
+        found = [pid, *descendants(pid)]
+        if set(found) <= set(family):
+            break
+        family = found
+    for member in reversed(family):
+        _send(member, signal.SIGKILL)
 
 
-def _kill(pid: int) -> None:
+def _send(pid: int, number: int) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):  # gone, or another user's
         pass
 
 
@@ -131,5 +142,5 @@ def _stat(pid: int) -> Optional[List[str]]:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
             return handle.read().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):  # the last: /proc mounted with hidepid
         return None

@@ -9,14 +9,18 @@ import time
 from typing import Any, Dict, List, Mapping, Optional, Type
 
 from .._operation import Operation, OperationError
-from .lock import Lock
-from .request import HALT, NOT_IN_CHECK_MODE, RESUME, Request, Stage, Step
+from .lock import Lock, Locked
+from .request import HALT, NOT_IN_CHECK_MODE, PROOFS, Request, Stage, Step
 from .runner import Runner
 from .safety import Safety
-from .state import BotState, Journal, NoJournal, Rollback
+from .state import BotState, Journal, NoJournal, Rollback, checked_name
 
 Result = Dict[str, Any]
 DONE = ("unchanged", "changed", "resumed")
+
+
+class Closed(OperationError):
+    """The rollback is over, and what is asked for is not among its results."""
 
 
 class Transaction:
@@ -36,26 +40,38 @@ class Transaction:
     def run(self) -> Result:
         request = self._request
         try:
+            state = BotState(request.state_dir, request.bot)
+            checked_name("rollback_id", request.rollback_id)
             if request.check_mode:
                 return self._carry_out()
-            state = BotState(request.state_dir, request.bot)
-            rollback = state.rollback(request.rollback_id)
             try:
                 state.create()
-            except OperationError as error:
-                if any(stage.on_failure != "continue" for stage in request.stages):
-                    raise
-                self._notes.append(f"not journaled: {error}")
-                return self._carry_out()
-            return self._locked(state, rollback)
+                return self._locked(state)
+            except (Closed, Locked):
+                raise
+            except (OperationError, OSError, ValueError) as error:  # a full disk, a damaged file, a holder nobody can kill
+                return self._without_state(error)
         except OperationError as error:
             return self._result(refused=str(error))
 
-    def _locked(self, state: BotState, rollback: Rollback) -> Result:
+    def _without_state(self, error: Exception) -> Result:
+        """A halt goes on all the same. Anything else goes no further, and what it began is made safe."""
+        stages = self._request.stages
+        begun = [line for line in self._journal.lines if line["event"] == "begin"]
+        self._journal, self._lock = NoJournal(), None
+        if all(stage.on_failure == "continue" for stage in stages):
+            self._notes.append(f"not journaled: {error}")
+            self._steps, self._stages, self._failures = [], [], []
+            return self._carry_out()
+        if begun:
+            self._make_safe(stages[-1])
+        return self._result(refused=f"went no further: {error}")
+
+    def _locked(self, state: BotState) -> Result:
         request = self._request
         self._lock = Lock(state, request.rollback_id, request.controller)
         with self._lock.held(wait=request.lock_wait, preempt=request.preempt, preempt_after=request.preempt_after):
-            rollback = state.rollback(request.rollback_id)  # again: its holder may have closed it meanwhile
+            rollback = state.rollback(request.rollback_id)
             if rollback.closed:
                 return self._stored(rollback)
             self._supersede(state)
@@ -86,7 +102,7 @@ class Transaction:
         by = rollback.results.get("superseded_by")
         stored = rollback.stored(self._request.key)
         if stored is None or by:
-            raise OperationError(
+            raise Closed(
                 f"rollback {self._request.rollback_id} is closed"
                 + (f", superseded by {by}" if by else f" without a stage {self._request.key}")
                 + ": start a new one"
@@ -124,9 +140,9 @@ class Transaction:
             time.sleep(stage.delay)
         started = time.monotonic()
         failure = self._run_steps(stage)
-        if failure and stage.on_failure == "undo" and not self._request.check_mode:
-            self._undo(stage)
         if failure and stage.on_failure != "continue" and not self._request.check_mode and not self._preempted():
+            if stage.on_failure == "undo":
+                self._undo(stage)
             self._make_safe(stage)
         self._stages.append(_stage_result(stage, "failed" if failure else "ok", time.monotonic() - started, failure))
         return failure
@@ -141,7 +157,7 @@ class Transaction:
                 return preempted
             earlier = self._proven_earlier(stage, step)
             if not proven_safe and earlier is None and step.when:
-                missing = self._safety.missing(resumed=self._journal.has_begun(RESUME))
+                missing = self._safety.missing(resumed=self._journal.resume_begun())
                 if missing:
                     failure = f"the bot is not proven safe ({'; '.join(missing)}): nothing was changed"
                     self._skip_rest(stage, index, failure)
@@ -160,13 +176,15 @@ class Transaction:
             return self._report(stage, step, {"status": "failed", "message": step.invalid})
         if not step.when:
             return self._report(stage, step, {"status": "skipped", "message": "not wanted for this bot"})
+        if earlier is not None and step.mode == "plan":  # what was decided stays so, whatever has changed since
+            return self._report(stage, step, {**earlier, "status": "resumed"})
         if earlier is not None:
-            present = self._runner.run(step, "prove" if step.mode == "prove" else "plan")
+            present = self._runner.run(step, "plan")
             if present["status"] == "unchanged" or not self._reassert(stage):
                 drift = "" if present["status"] == "unchanged" else f"proven before, differs now: {present['message']}"
                 return self._report(stage, step, {**earlier, "status": "resumed", "message": drift, "seconds": present["seconds"]})
         key = f"{stage.name}/{step.id}"
-        self._journal.write("begin", step=key, operation=step.operation, digest=step.digest)
+        self._journal.write("begin", step=key, operation=step.operation, mode=step.mode, digest=step.digest)
         outcome = self._runner.run(step, step.mode)
         if step.mode == "plan" and outcome["status"] == "changed":
             outcome["status"] = "unchanged"
@@ -174,7 +192,12 @@ class Transaction:
         return self._report(stage, step, outcome)
 
     def _proven_earlier(self, stage: Stage, step: Step) -> Optional[Result]:
-        """The outcome of the same step in an earlier run of this rollback id, if it was proven then."""
+        """The outcome of the same step in an earlier run of this rollback id, if it was proven then.
+
+        None for what only proves something: that is worth nothing later.
+        """
+        if step.mode == "prove" or stage.name in PROOFS:
+            return None
         line = self._journal.last(f"{stage.name}/{step.id}")
         if line is None or line["event"] != "end" or line["digest"] != step.digest:
             return None
@@ -183,7 +206,7 @@ class Transaction:
 
     def _reassert(self, stage: Stage) -> bool:
         """A proven halt step is applied again until the bot was allowed to start."""
-        return stage.name == HALT and not self._journal.has_begun(RESUME)
+        return stage.name == HALT and not self._journal.resume_begun()
 
     def _undo(self, stage: Stage) -> None:
         for result in [result for result in reversed(self._steps) if result["stage"] == stage.name]:
@@ -251,7 +274,7 @@ class Transaction:
             "stored": False,
             "closed": False,
             "decided_at": opened.get("decided_at") or self._request.decided_at,
-            "resume_begun": self._journal.has_begun(RESUME),
+            "resume_begun": self._journal.resume_begun(),
             "stages": self._stages,
             "steps": self._steps,
             "safe": self._safety.read(),

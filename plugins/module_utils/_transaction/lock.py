@@ -41,7 +41,7 @@ class Lock:
         """Hold the lock. Raises Locked with the holder's id, controller and age.
 
         A holder of the same rollback id is waited for, ``wait`` s. Any other is refused at once, or, with
-        ``preempt``, asked to stop after its step and killed after ``preempt_after`` s.
+        ``preempt``, asked to stop after its step and killed after ``preempt_after`` s. One that cannot be killed is an OperationError.
         """
         descriptor = os.open(self._state.file("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -80,10 +80,12 @@ class Lock:
             self.taken_from.append({**holder, "how": "stopped after its step"})
             return
         holder = self._holder()
-        if start_time(holder.get("pid", 0)) == holder.get("start_time"):
+        if holder.get("pid") and start_time(holder["pid"]) == holder["start_time"]:
             kill_tree(holder["pid"])
         if not self._acquired(descriptor, preempt_after):
-            raise Locked(f"rollback {holder.get('rollback_id', 'unknown')} (pid {holder.get('pid')}) holds the bot and cannot be killed")
+            raise OperationError(
+                f"rollback {holder.get('rollback_id', 'unknown')} (pid {holder.get('pid')}) holds the bot and cannot be killed"
+            )
         self.taken_from.append({**holder, "how": "killed"})
 
     def _acquired(self, descriptor: int, wait: float) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional
 
 HALT, RESUME = "halt", "resume"
-NOT_IN_CHECK_MODE = (RESUME, "verify", "watch")
+PROOFS = ("verify", "watch")
+NOT_IN_CHECK_MODE = (RESUME, *PROOFS)
 STAGES = (HALT, "preserve", "revert", RESUME, "verify", "watch")
 POLICIES = ("continue", "stop", "undo")
 MODES = ("apply", "plan", "prove")

@@ -55,7 +55,7 @@ class Runner:
             result = child.call(lambda: mask(_guarded(work), self._secrets), step.timeout)
         except child.TimedOut:
             result = _failure(f"step did not end within its time limit of {step.timeout:g} s: it was killed with its children")
-        except child.Died as error:
+        except (child.Died, OSError) as error:  # OSError: this host has no process left to fork
             result = _failure(str(error))
         return {**result, "seconds": round(time.monotonic() - started, 3)}
 

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from .._files import read_bytes, remove_file, write_atomic
 from .._operation import OperationError
+from .request import RESUME
 
 Line = Dict[str, Any]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\Z")
@@ -103,6 +105,7 @@ class Journal:
     """Lines of JSON, one before and one after each step, each fsynced before the next thing happens."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self.lines: List[Line] = list(_read_lines(path))
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
@@ -111,17 +114,27 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         line = {"event": event, "at": utc_now(), **fields}
-        os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+        data = json.dumps(line).encode() + b"\n"
+        if os.write(self._descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
         os.fsync(self._descriptor)
         self.lines.append(line)
 
     def last(self, step: str) -> Optional[Line]:
-        """The newest line about a step, None if it never began."""
-        return next((line for line in reversed(self.lines) if line.get("step") == step), None)
+        """The newest line about a step, None if it never began. Making the bot safe takes a start back."""
+        lines = self._since_made_safe() if step.startswith(RESUME + "/") else self.lines
+        return next((line for line in reversed(lines) if line.get("step") == step), None)
 
-    def has_begun(self, stage: str) -> bool:
-        """Whether a step of the stage was ever begun."""
-        return any(line["event"] == "begin" and line["step"].startswith(stage + "/") for line in self.lines)
+    def resume_begun(self) -> bool:
+        """Whether a step that may start the bot was begun, and the bot was not made safe since."""
+        return any(
+            line["event"] == "begin" and line["step"].startswith(RESUME + "/") and line["mode"] == "apply"
+            for line in self._since_made_safe()
+        )
+
+    def _since_made_safe(self) -> List[Line]:
+        made_safe = [index for index, line in enumerate(self.lines) if line["event"] == "made_safe"]
+        return self.lines[made_safe[-1] + 1 :] if made_safe else self.lines
 
     def first(self, event: str) -> Optional[Line]:
         return next((line for line in self.lines if line["event"] == event), None)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -414,3 +415,165 @@ def test_a_dead_holder_frees_the_lock_and_its_step_is_tried_again(fleet: Fleet) 
     quick = [{"name": "revert", "steps": [fleet.step("one"), fleet.step("two")]}]
     result = fleet.run(quick, lock_wait=10)
     assert statuses(result) == {"revert/one": "changed", "revert/two": "changed"}
+
+
+def hand_edit(fleet: Fleet, name: str, content: str) -> None:
+    (fleet.root / name).write_text(content)
+
+
+def test_what_was_proven_before_proves_nothing_now(fleet: Fleet) -> None:
+    """A flag that was raised after its proof, before the same id ran again, is no verified bot."""
+    hand_edit(fleet, "flag", "off")
+    verify = {"name": "verify", "steps": [fleet.step("flag", mode="prove"), fleet.step("health", options={"fail": True})]}
+    assert fleet.run([verify], closes=True)["failed"]
+    hand_edit(fleet, "flag", "live")
+    hand_edit(fleet, "health", "off")
+    again = {"name": "verify", "steps": [fleet.step("flag", mode="prove"), fleet.step("health")]}
+    result = fleet.run([again], closes=True)
+    assert statuses(result)["verify/flag"] == "failed" and not result["closed"]
+
+
+def resume_and_verify(fleet: Fleet, *, healthy: bool) -> List[Dict[str, Any]]:
+    return [
+        {"name": "revert", "on_failure": "undo", "requires_safe": True, "steps": [fleet.step("code")]},
+        {"name": "resume", "requires_safe": True, "steps": [fleet.step("process", "started")]},
+        {"name": "verify", "steps": [fleet.step("health", mode="apply" if healthy else "prove")]},
+    ]
+
+
+def test_a_bot_that_was_stopped_again_can_be_started_by_the_same_id(fleet: Fleet) -> None:
+    """Failed verification stops the bot; once mended, the same id starts it and closes."""
+    stopped = fleet.step("process", "stopped", until_resume=True)
+    fleet.run([halt(fleet.step("process", "stopped"))], safe=[stopped])
+    result = fleet.run(resume_and_verify(fleet, healthy=False), safe=[stopped], closes=True)
+    assert result["failed"] and fleet.read("process") == "stopped" and not result["resume_begun"]
+    result = fleet.run(resume_and_verify(fleet, healthy=True), safe=[stopped], closes=True)
+    assert result["closed"], result["msg"]
+    assert statuses(result) == {"revert/code": "resumed", "resume/process": "changed", "verify/health": "changed"}
+    assert fleet.read("process") == "started"
+
+
+@pytest.mark.parametrize("mode", ["prove", "apply"])
+def test_halt_stops_again_what_a_failed_resume_left_to_others(fleet: Fleet, mode: str) -> None:
+    """Neither a proof in resume nor a start that was taken back counts as begun: halt asserts itself again."""
+    stopped = fleet.step("process", "stopped", until_resume=True)
+    stages = [halt(fleet.step("process", "stopped"))]
+    fleet.run(stages, safe=[stopped])
+    steps = [fleet.step("environment", mode=mode), fleet.step("process", "started", options={"fail": True})]
+    assert fleet.run([{"name": "resume", "requires_safe": True, "steps": steps}], safe=[stopped])["failed"]
+    hand_edit(fleet, "process", "started")
+    result = fleet.run(stages, safe=[stopped])
+    assert fleet.read("process") == "stopped" and result["safe"]["is_safe"] and not result["resume_begun"]
+
+
+def test_a_target_once_read_stays_the_target(fleet: Fleet) -> None:
+    """The same id goes back to the version that it chose first, and tells the version that it came from."""
+    hand_edit(fleet, "code", "bad release")
+    stages = [halt(fleet.step("code", "good release", mode="plan"))]
+    fleet.run(stages)
+    hand_edit(fleet, "code", "newer release")
+    result = fleet.run(stages)
+    assert statuses(result) == {"halt/code": "resumed"}
+    assert result["steps"][0]["before"] == {"content": "bad release"}
+
+
+def test_a_preempted_revert_undoes_nothing(fleet: Fleet) -> None:
+    """Undo would bring the live config back just when halt wants it gone, and would make halt wait."""
+    hand_edit(fleet, "one", "live")
+    stages = [{**slow_revert(fleet, 1)[0], "on_failure": "undo"}]
+    holder = hold(fleet, stages, rollback_id="rb-other")
+    result = fleet.run([halt(fleet.step("flag"))], preempt=True, preempt_after=20)
+    assert holder.wait() == 0 and "stopped after its step" in result["msg"]
+    assert fleet.read("one") == "off"
+    assert not [event for event in fleet.events("rb-other") if event["event"].startswith("undo")]
+
+
+FULL_DISK = """
+import json, resource, sys
+sys.path.insert(0, {tests!r})
+from {module} import Content, Transaction, request_from
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+print(json.dumps(Transaction(request_from(json.loads({request!r})), {{"remove": Remove, "content": Content}}).run()))
+"""
+
+
+class Remove(Content):
+    """Lowers a flag file, which needs no room on the disk."""
+
+    def observe(self) -> State:
+        return {"content": "live" if os.path.exists(self.options["path"]) else None}
+
+    def plan(self, before: State) -> Plan:
+        return Plan(["remove"] if before["content"] else [])
+
+    def apply(self, plan: Plan) -> State:
+        os.unlink(self.options["path"])
+        return {"removed": True}
+
+    def prove(self) -> State:
+        if os.path.exists(self.options["path"]):
+            raise OperationError("it is there")
+        return {"content": None}
+
+
+def run_on_full_disk(fleet: Fleet, stages: List[Dict[str, Any]], limit: int = 0, **fields: Any) -> Dict[str, Any]:
+    """Run where no file can grow past ``limit`` bytes."""
+    here = Path(__file__)
+    code = FULL_DISK.replace("import Content", "import Content, Remove").format(
+        tests=str(here.parent), module=here.stem, limit=limit, request=json.dumps(fleet.request(stages, **fields))
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    result: Dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("limit", [0, 100, 400, 700])
+def test_halt_needs_no_room_on_the_disk(fleet: Fleet, limit: int) -> None:
+    """A full disk, from the first byte of state or in the middle of the journal, keeps no flag up."""
+    for name in ("flag", "other"):
+        hand_edit(fleet, name, "live")
+    steps = [{**fleet.step(name), "operation": "remove"} for name in ("flag", "other")]
+    result = run_on_full_disk(fleet, [halt(*steps)], limit, safe=steps)
+    assert result["safe"]["is_safe"] and "not journaled" in result["msg"]
+    assert not (fleet.root / "flag").exists() and not (fleet.root / "other").exists()
+
+
+def test_a_revert_without_room_for_its_journal_goes_no_further_and_is_made_safe(fleet: Fleet) -> None:
+    """What cannot be written ahead is not done, and what was begun ends stopped."""
+    hand_edit(fleet, "flag", "live")
+    flag = {**fleet.step("flag"), "operation": "remove"}
+    result = run_on_full_disk(fleet, [{"name": "revert", "steps": [fleet.step("code")]}], 0, safe=[flag])
+    assert result["failed"] and fleet.applied("code") == [] and (fleet.root / "flag").exists(), "nothing was begun"
+    steps = [fleet.step(name) for name in ("one", "two", "three")]
+    result = run_on_full_disk(fleet, [{"name": "revert", "steps": steps}], 700, safe=[flag])
+    assert result["failed"] and "went no further" in result["msg"]
+    assert fleet.applied("one") == ["off"] and fleet.applied("three") == []
+    assert result["safe"]["is_safe"] and not (fleet.root / "flag").exists()
+
+
+def test_halt_goes_on_past_damaged_results(fleet: Fleet) -> None:
+    fleet.run([halt(fleet.step("flag"))])
+    (fleet.state / "bot-1" / "rb-1" / "results.json").write_text("{")
+    hand_edit(fleet, "flag", "live")
+    result = fleet.run([halt(fleet.step("flag"))], safe=[fleet.step("flag")])
+    assert result["safe"]["is_safe"] and "not journaled" in result["msg"]
+
+
+def test_halt_goes_on_without_a_lock_that_nobody_lets_go_of(fleet: Fleet) -> None:
+    """Its holder never signed it, so that it cannot be killed."""
+    fleet.run([halt(fleet.step("other"))])
+    holder = os.open(fleet.state / "bot-1" / "lock", os.O_RDWR)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    os.ftruncate(holder, 0)
+    try:
+        stages = [halt(fleet.step("flag"))]
+        result = fleet.run(stages, safe=[fleet.step("flag")], rollback_id="rb-2", preempt=True, preempt_after=0.2)
+    finally:
+        os.close(holder)
+    assert result["safe"]["is_safe"] and "cannot be killed" in result["msg"] and fleet.read("flag") == "off"
+
+
+def test_check_mode_finds_a_bot_whose_state_cannot_be_kept(fleet: Fleet) -> None:
+    assert "use letters" in fleet.run([halt(fleet.step("flag"))], bot="a bot", check_mode=True)["msg"]
+    assert "absolute" in fleet.run([halt(fleet.step("flag"))], state_dir="state", check_mode=True)["msg"]
