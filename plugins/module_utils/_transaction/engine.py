@@ -45,6 +45,9 @@ class Transaction:
             if request.check_mode:
                 return self._carry_out()
             try:
+                rollback = state.rollback(request.rollback_id)
+                if rollback.closed:  # before the lock, which would leave its mark
+                    return self._stored(rollback)
                 state.create()
                 return self._locked(state)
             except (Closed, Locked):
