@@ -19,7 +19,14 @@ State = Dict[str, Any]
 
 
 class OperationError(Exception):
-    """A failure, as one clear sentence that names the value, the place and the mend."""
+    """A failure, as one clear sentence that names the value, the place and the mend.
+
+    proof: what was read to say so, where that tells more than the sentence
+    """
+
+    def __init__(self, message: str, proof: Optional[State] = None) -> None:
+        super().__init__(message)
+        self.proof = proof
 
 
 class Skip(Exception):
@@ -114,6 +121,7 @@ class Outcome:
     """What carrying out one operation came to.
 
     status: ``unchanged``, ``changed`` (in check mode: would change), ``skipped`` or ``failed``
+    proof: what ``prove`` read; of a failed proof, what it gave with the error
     change: what ``apply`` returned, None if it did not run
     applied: whether ``apply`` began, so that a failure may have changed something
     """
@@ -156,7 +164,7 @@ def carry_out(operation: Operation, mode: str = "apply") -> Outcome:
     except Skip as reason:
         outcome.status, outcome.message = "skipped", str(reason)
     except OperationError as error:
-        outcome.message = str(error)
+        outcome.message, outcome.proof = str(error), error.proof or outcome.proof
     except OSError as error:
         outcome.message = f"{error.strerror or error}: {error.filename or 'this host'}"
     return outcome
