@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from . import _tree
+from . import _tree, _tree_copy
 from ._files import lstat_at, parent_directory
 from ._operation import OperationError
 from ._tree import DIRECTORY, FILE, MANIFEST, SYMLINK, Entry, Place, Tree
@@ -79,16 +79,16 @@ def write_snapshot(directory: int, source: Place, snapshot: Snapshot) -> None:
     name = os.path.basename(path)
     staging = f".{name}.staging"
     root = snapshot.tree.get("") or Entry(DIRECTORY, 0o700, os.geteuid(), os.getegid())
-    _tree.remove(directory, staging)
+    _tree_copy.remove(directory, staging)
     try:
-        with _tree.new_directory(directory, staging, root) as copy:
-            _tree.fill(copy, source, snapshot.tree)
-            _tree.write_new(copy, MANIFEST, [json.dumps(_as_data(snapshot), indent=1, sort_keys=True).encode()])
+        with _tree_copy.new_directory(directory, staging, root) as copy:
+            _tree_copy.fill(copy, source, snapshot.tree)
+            _tree_copy.write_new(copy, MANIFEST, [json.dumps(_as_data(snapshot), indent=1, sort_keys=True).encode()])
         if lstat_at(directory, name) is not None:
             raise OperationError(f"{path} appeared meanwhile and was left alone: give the snapshot another name")
         os.rename(staging, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        _tree.remove(directory, staging)
+        _tree_copy.remove(directory, staging)
         raise
     os.fsync(directory)
 

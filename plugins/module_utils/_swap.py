@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from . import _tree
+from . import _tree, _tree_copy
 from ._files import lstat_at, parent_directory
 from ._operation import NotUndone, OperationError
 from ._tree import DIRECTORY, Place, Tree
@@ -132,14 +132,14 @@ class Swap:
 
     def recover(self, wanted: Tree) -> None:
         """Finish what an interrupted replacement left: nothing that is not the wanted content is removed."""
-        _tree.remove(self.directory, self._staging)
+        _tree_copy.remove(self.directory, self._staging)
         pattern = re.compile(re.escape(f".{self.name}.incoming-") + "(.+)")
         for left in filter(None, map(pattern.fullmatch, sorted(os.listdir(self.directory)))):
             self._stamp = left[1]
             if not self.holds(left[0], wanted):
                 self._rename(left[0], self._replaced)
             elif self._exists(self.name):
-                _tree.remove(self.directory, left[0])
+                _tree_copy.remove(self.directory, left[0])
             else:
                 self._rename(left[0], self.name)
 
@@ -152,10 +152,10 @@ class Swap:
             kept = live.keys() & wanted.keys()
             folders = [path for path in kept if live[path].kind == wanted[path].kind == DIRECTORY]
             carried = _tree.read_git(self.directory, self.name, folders)
-            _tree.copy(source, (self.directory, self._staging), wanted, ((self.directory, self.name), carried))
+            _tree_copy.copy(source, (self.directory, self._staging), wanted, ((self.directory, self.name), carried))
             self._rename(self._staging, self._incoming)
         except BaseException:
-            _tree.remove(self.directory, self._staging)
+            _tree_copy.remove(self.directory, self._staging)
             raise
         os.fsync(self.directory)
 
@@ -174,7 +174,7 @@ class Swap:
 
     def discard(self) -> None:
         """Remove what was staged and not put in place."""
-        _tree.remove(self.directory, self._incoming)
+        _tree_copy.remove(self.directory, self._incoming)
 
     def keep(self) -> None:
         """Name what was replaced as such."""

@@ -9,7 +9,7 @@ import os
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-from .. import _tree
+from .. import _tree, _tree_copy
 from .._files import open_directory, parent_directory
 from .._manifest import Snapshot, is_of_one_file, read_snapshot, write_snapshot
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, Skip, State
@@ -152,7 +152,7 @@ class ConfigSnapshot(Operation):
     def _restore(self, snapshot: Snapshot, wanted: Tree, difference: Difference) -> State:
         with parent_directory(self.root) as (directory, name):
             for folder in _parents(self.files or []):
-                _tree.make_folder(directory, _tree.join(name, folder), self._owned(snapshot, {})[folder])
+                _tree_copy.make_folder(directory, _tree.join(name, folder), self._owned(snapshot, {})[folder])
         parts = [
             Part(_path(self.root, node), _path(snapshot.path, node), _tree.below(wanted, node))
             for node in self.files or [""]
