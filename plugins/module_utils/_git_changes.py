@@ -131,7 +131,6 @@ def hand_over(git: Git, changes: Changes) -> None:
     overlooked = nul_separated([name for name in _overlooked(git, []) if name in changes.tracked])
     if overlooked:
         git.read("update-index", "--no-skip-worktree", "-z", "--stdin", stdin=overlooked)
-        git.read("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=overlooked)
     if changes.untracked:
         git.read("update-index", *ADD, stdin=nul_separated(changes.untracked))
 

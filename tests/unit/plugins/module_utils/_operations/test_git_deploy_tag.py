@@ -163,12 +163,13 @@ def test_undo_leaves_a_later_deploy_alone(bot: Bot) -> None:
     assert bot.head() == bot.at(A)
 
 
-def test_undo_brings_the_earlier_memory_back(bot: Bot) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_undo_brings_the_earlier_memory_back(bot: Bot, times: int) -> None:
     """S1.4: undoing the second rollback leaves the first one remembered; twice is once; the bad mark stays."""
     bot.must_roll_back()
     outcome = bot.must_roll_back(known_bad=[B], mark_bad=True)
     assert outcome.change is not None
-    for _twice in range(2):
+    for _time in range(times):
         assert f"{B} stays marked as bad" in bot.operation().undo(outcome.change)
     assert bot.head() == bot.at(B)
     bot.git("update-ref", "-d", f"refs/botfleet/bad/{B}")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._git import Git
-from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Outcome
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, Outcome, carry_out
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.deployed_bot import (
     A,
     B,
@@ -122,15 +122,36 @@ def test_a_merge_with_conflicts(bot: Bot) -> None:
     assert "<<<<<<<" in bot.git("show", f"{change_of(outcome)['stash']}:bot.py")
 
 
-@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
-def test_files_that_git_was_told_to_overlook(bot: Bot, flag: str) -> None:
-    """S1.4: an edit hidden from git status is a local change too: refused, or stashed and put back."""
-    bot.git("update-index", f"--{flag}", "bot.py", "config/live.yml")
-    bot.write("bot.py", "hidden edit\n")
-    assert "has local changes: bot.py;" in bot.must_fail(local_changes="refuse")
+def test_a_directory_in_place_of_a_file(bot: Bot) -> None:
+    """S1.4: untracked files below what is a file in the tag are kept."""
+    bot.write("secret.env/key", "mine\n")
+    outcome = bot.must_roll_back()
+    assert bot.read("secret.env") == "KEY=tracked\n"
+    bot.operation().undo(change_of(outcome))
+    assert bot.read("secret.env/key") == "mine\n"
+
+
+def test_a_file_that_git_was_told_to_forget(bot: Bot) -> None:
+    """S1.4: removed from the index, edited on disk: both are put back."""
+    bot.git("rm", "-q", "--cached", "bot.py")
+    bot.write("bot.py", "edited\n")
     outcome = bot.must_roll_back()
     assert bot.read("bot.py") == "version 2\n"
     bot.operation().undo(change_of(outcome))
+    assert bot.git("status", "--porcelain").splitlines() == ["D  bot.py", "?? bot.py"]
+    assert bot.read("bot.py") == "edited\n"
+
+
+@pytest.mark.parametrize("paths", [[], ["bot.py"]])
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_files_that_git_was_told_to_overlook(bot: Bot, flag: str, paths: list[str]) -> None:
+    """S1.4: an edit hidden from git status is a local change too: refused, or stashed and put back."""
+    bot.git("update-index", f"--{flag}", "bot.py", "config/live.yml")
+    bot.write("bot.py", "hidden edit\n")
+    assert "has local changes: bot.py;" in bot.must_fail(local_changes="refuse", paths=paths)
+    outcome = bot.must_roll_back(paths=paths)
+    assert bot.read("bot.py") == "version 2\n"
+    bot.operation(paths=paths).undo(change_of(outcome))
     assert bot.read("bot.py") == "hidden edit\n"
 
 
@@ -269,6 +290,8 @@ def test_a_failed_build_undoes_the_checkout(bot: Bot, script: str, reason: str, 
     assert (bot.head(), bot.git("branch", "--show-current")) == (bot.at(C), "main")
     assert (bot.read("bot.py"), bot.read("secret.env")) == ("edited\n", "KEY=ignored\n")
     assert bot.git("for-each-ref", "refs/worktree") == ""
+    if "half" in script:
+        assert bot.git("show", "stash@{0}:bot.py") == "half"
     child = bot.path / "child.log"
     if child.exists():
         assert not alive(int(child.read_text()))
@@ -365,6 +388,46 @@ def test_killed_in_undo_it_is_resumed(bot: Bot, tmp_path: Path) -> None:
         if ended:
             assert fatal > 8
             return
+
+
+def kill_in_build(bot: Bot, **options: Any) -> None:
+    """Roll back in a process that its own build kills."""
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            bot.roll_back(build=["sh", "-c", "kill -9 $PPID"], **options)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_a_build_that_never_ended_is_no_proof(bot: Bot) -> None:
+    """S1.6: the code is there, its build is not; a failing one goes back, and keeps what was lowered meanwhile."""
+    kill_in_build(bot)
+    assert bot.head() == bot.at(B)
+    assert f"the build of {B} in {bot.path} has not ended" in bot.must_fail(mode="prove", build=BUILD)
+    bot.write("config/live.yml", "live: false\n")
+    assert f"is back on {C}" in bot.must_fail(build=["false"])
+    assert (bot.head(), bot.read("config/live.yml")) == (bot.at(C), "live: false\n")
+
+
+def test_undo_of_a_resumed_rollback_leaves_the_earlier_one_remembered(bot: Bot) -> None:
+    """S1.4: the memory that undo brings back is from before the interrupted run."""
+    bot.must_roll_back()
+    kill_in_build(bot, known_bad=[B])
+    outcome = bot.must_roll_back(known_bad=[B], build=BUILD)
+    bot.operation().undo(change_of(outcome))
+    assert bot.head() == bot.at(B)
+    assert bot.roll_back().status == "unchanged"
+
+
+def test_the_way_back_is_not_cut_short(bot: Bot) -> None:
+    """S0.7: a build that uses the step's time up is undone all the same."""
+    operation = bot.operation(target="previous", build=["sleep", "60"])
+    operation.context = Context(deadline=time.monotonic() + 2)
+    outcome = carry_out(operation)
+    assert "was killed" in outcome.message
+    assert f"is back on {C}" in outcome.message
+    assert bot.git("branch", "--show-current") == "main"
 
 
 def test_half_a_checkout_is_no_local_change(bot: Bot) -> None:
