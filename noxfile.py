@@ -154,26 +154,23 @@ def unit(session: nox.Session) -> None:
 
 
 @nox.session(name="unit-3.9")
-def unit_old(session: nox.Session) -> None:
-    """The operations' unit tests on every older Python that this machine has, from 3.9 on, without Ansible."""
-    found = {}
-    for minor in MANAGED_PYTHONS[: MANAGED_PYTHONS.index(f"3.{sys.version_info.minor}")]:
-        path = find_python(minor)
-        if path:
-            found[minor] = path
-    if not found:
+def unit_oldest(session: nox.Session) -> None:
+    """The operations' unit tests on the oldest Python of this machine, from 3.9 on, and without Ansible."""
+    older = MANAGED_PYTHONS[: MANAGED_PYTHONS.index(f"3.{sys.version_info.minor}")]
+    path = next(filter(None, map(find_python, older)), None)
+    if path is None:
         skip(session, "no Python from 3.9 on is here that is older than .cache/venv's")
+        return
     requirements = ROOT / "tools" / "requirements" / "old-python.txt"
-    for minor, path in found.items():
-        venv = CACHE / f"python{minor}"
-        python = str(venv / "bin" / "python")
-        whole = venv / "whole"
-        if not whole.exists() or whole.read_text() != requirements.read_text():
-            shutil.rmtree(venv, ignore_errors=True)
-            session.run(path, "-m", "venv", str(venv))
-            session.run(python, "-m", "pip", "install", "-q", "-r", str(requirements), silent=True)
-            whole.write_text(requirements.read_text())
-        session.run(python, "-m", "pytest", "-n", "2", "tests/unit/plugins/module_utils", *session.posargs)
+    venv = CACHE / os.path.basename(path)
+    python = str(venv / "bin" / "python")
+    whole = venv / "whole"
+    if not whole.exists() or whole.read_text() != requirements.read_text():
+        shutil.rmtree(venv, ignore_errors=True)
+        session.run(path, "-m", "venv", str(venv))
+        session.run(python, "-m", "pip", "install", "-q", "-r", str(requirements), silent=True)
+        whole.write_text(requirements.read_text())
+    session.run(python, "-m", "pytest", "-n", "2", "tests/unit/plugins/module_utils", *session.posargs)
 
 
 @nox.session

@@ -62,7 +62,7 @@ def run(
     merged = {**os.environ, **identity.pop("environment", {}), **(environment or {})}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv,
                 cwd=cwd,
                 env={name: value for name, value in merged.items() if value is not None},
