@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
@@ -29,9 +30,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         result: Dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self._arguments(variables)
-        raw_secrets = self._variable(arguments["secrets_from"], variables, Mapping, {})
+        raw_secrets, no_secrets = self._read(arguments["secrets_from"], variables, Mapping, {})
         secrets, problems = template_secrets(raw_secrets, self._templar.template)
-        reader = StepReader(self._templar.template, variables.get("omit"), problems)
+        reader = StepReader(self._templar.template, variables.get("omit"), problems, no_secrets)
         for stage in arguments["stages"]:
             stage["steps"] = self._steps(reader, stage, variables)
         safe = self._steps(reader, arguments["safe"] or {}, variables)
@@ -40,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         sent = {
             **{name: value for name, value in arguments.items() if name not in LOCAL},
             "bot": arguments["bot"] or variables["inventory_hostname"],
-            "controller": f"{getpass.getuser()}@{socket.gethostname()}",
+            "controller": _controller(),
             "safe": {"steps": safe},
             "secrets": secrets,
         }
@@ -69,25 +70,36 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def _steps(self, reader: StepReader, scope: Dict[str, Any], variables: Dict[str, Any]) -> List[Dict[str, Any]]:
         source = scope.pop("steps_from", None)
         only = scope.pop("only", None)
-        given = scope.get("steps")
-        try:
-            raw: Any = given if given is not None else self._variable(source, variables, list, [])
-        except AnsibleError as error:
-            return [{"id": str(source), "name": str(source), "operation": "none", "invalid": str(error)}]
-        return reader.read(raw, only)
+        given, problem = scope.get("steps"), ""
+        if given is None:
+            given, problem = self._read(source, variables, list, [])
+        if problem:
+            return [{"id": str(source), "name": str(source), "operation": "none", "invalid": problem}]
+        return reader.read(given, only)
 
-    def _variable(self, name: Optional[str], variables: Dict[str, Any], kind: Any, default: Any) -> Any:
-        """A variable as it is written, its values not templated yet."""
+    def _read(self, name: Optional[str], variables: Dict[str, Any], kind: Any, default: Any) -> Tuple[Any, str]:
+        """A variable as it is written, its values not templated yet; or the default, and why it cannot be had."""
         if name is None:
-            return default
+            return default, ""
         if name not in variables:
-            raise AnsibleActionFail(f"transaction: variable {name!r} is not defined for this bot")
+            return default, f"variable {name!r} is not defined for this bot"
         value = variables[name]
-        if isinstance(value, str):
-            value = self._templar.template(value)
+        try:
+            if isinstance(value, str):
+                value = self._templar.template(value)
+        except Exception as error:  # noqa: BLE001  # whatever a filter of ansible-core 2.18 raises
+            return default, f"variable {name!r} cannot be templated: {error}"
         if not isinstance(value, kind):
-            raise AnsibleActionFail(f"transaction: variable {name!r} is not a {kind.__name__.lower()}")
-        return value
+            return default, f"variable {name!r} is not a {kind.__name__.lower()}"
+        return value, ""
+
+
+def _controller() -> str:
+    """Who carries this out. A container may run as a user that has no name."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
 def _validation(stages: List[Dict[str, Any]]) -> Dict[str, Any]:

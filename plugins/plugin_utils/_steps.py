@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
@@ -31,15 +30,23 @@ class BadStep(Exception):
 class StepReader:
     """Turns steps as a role writes them into steps as the host takes them.
 
-    template: renders a value with the bot's variables; raises AnsibleError
-    omit: the value that means "leave this option out"
+    template: renders a value with the bot's variables
+    omit: the text that means "leave this option out" in ansible-core 2.18; templating itself does it since
     secrets: names that placeholders may use, each with why it cannot be had, or None
+    no_secrets: why there are none at all
     """
 
-    def __init__(self, template: Callable[[Any], Any], omit: Any, secrets: Mapping[str, Optional[str]]) -> None:
+    def __init__(
+        self,
+        template: Callable[[Any], Any],
+        omit: Any,
+        secrets: Mapping[str, Optional[str]],
+        no_secrets: str = "",
+    ) -> None:
         self._template = template
         self._omit = omit
         self._secrets = secrets
+        self._no_secrets = no_secrets
 
     def read(self, raw_steps: List[Raw], only: Optional[List[str]] = None) -> List[Dict[str, Any]]:
         """Steps in the order they are written; ``only`` names the ids that are wanted."""
@@ -74,7 +81,7 @@ class StepReader:
             return {"operation": name, "when": False}
         step = {
             "mode": self._keyword(raw, "mode", str, "apply"),
-            "timeout": self._keyword(raw, "timeout", float, None),
+            "timeout": self._keyword(raw, "timeout", number_of_seconds, None),
             "until_resume": self._keyword(raw, "until_resume", boolean, False),
         }
         if step["mode"] not in MODES:
@@ -88,12 +95,12 @@ class StepReader:
         try:
             return kind(value)
         except (TypeError, ValueError) as error:
-            raise BadStep(f"{keyword} is {value!r}, which is no {kind.__name__}") from error
+            raise BadStep(f"{keyword} is {value!r}, which is no {kind.__name__.replace('_', ' ')}") from error
 
     def _rendered(self, value: Any) -> Any:
         try:
             return self._without_omitted(self._template(value))
-        except AnsibleError as error:
+        except Exception as error:  # up to ansible-core 2.18 a filter's own exceptions come through as they are
             raise BadStep(f"cannot be templated: {_first_line(error)}") from error
 
     def _without_omitted(self, value: Any) -> Any:
@@ -104,14 +111,15 @@ class StepReader:
         return value
 
     def _is_omitted(self, value: Any) -> bool:
-        return value is self._omit or (isinstance(value, str) and isinstance(self._omit, str) and value == self._omit)
+        return isinstance(self._omit, str) and isinstance(value, str) and value == self._omit
 
     def _validated(self, name: str, options: Any) -> Dict[str, Any]:
         if not isinstance(options, Mapping):
             raise BadStep(f"options of {name} are a mapping, not {options!r}")
         for used in _placeholders(options):
             if used not in self._secrets:
-                raise BadStep(f"uses a secret {used!r} that is not among the secrets of this transaction")
+                why = self._no_secrets or "it is not among the secrets of this transaction"
+                raise BadStep(f"secret {used!r} cannot be had: {why}")
             if self._secrets[used] is not None:
                 raise BadStep(f"secret {used!r} cannot be had: {self._secrets[used]}")
         operation = OPERATIONS[name]
@@ -119,7 +127,10 @@ class StepReader:
         result = validator.validate(dict(options))
         if result.error_messages:
             raise BadStep(f"{name}: {'; '.join(result.error_messages)}")
-        return dict(result.validated_parameters)
+        validated = dict(result.validated_parameters)
+        if sorted(_placeholders(validated)) != sorted(_placeholders(options)):
+            raise BadStep(f"{name}: a secret stands for an option that takes text: only a dictionary, or a value in one, may be")
+        return validated
 
 
 def template_secrets(raw: Raw, template: Callable[[Any], Any]) -> "tuple[Dict[str, Any], Dict[str, Optional[str]]]":
@@ -130,9 +141,17 @@ def template_secrets(raw: Raw, template: Callable[[Any], Any]) -> "tuple[Dict[st
         try:
             values[name] = template(value)
             problems[name] = None
-        except AnsibleError as error:
+        except Exception as error:  # noqa: BLE001  # as above
             problems[name] = _first_line(error)
     return values, problems
+
+
+def number_of_seconds(value: Any) -> float:
+    """A finite number above zero; raises ValueError for any other."""
+    seconds = float(value)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(value)
+    return seconds
 
 
 def _identity(raw: Any, index: int) -> Dict[str, str]:

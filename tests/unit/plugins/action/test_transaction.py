@@ -1,0 +1,190 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One bad variable or secret must not keep a bot from being halted. Playbooks, vault and files are real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Controller, Run
+
+
+def transaction(name: str, stages: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    """A task that registers ``name`` and keeps its state as a bot of that name."""
+    arguments = {"rollback_id": "rb-1", "bot": name, "state_dir": "{{ state }}", "stages": stages, **options}
+    return {"name": name, "tradeops.botfleet.transaction": arguments, "register": name}
+
+
+def halt(**source: Any) -> dict[str, Any]:
+    return {"name": "halt", "on_failure": "continue", **source}
+
+
+def lower(name: str, path: str = "", **more: Any) -> dict[str, Any]:
+    """A step that lowers the flag of that name."""
+    options = {"path": path or "{{ root }}/" + name, "state": "absent", **more}
+    return {"name": f"Lower {name}", "id": name, "go_live_flag": options}
+
+
+def statuses(run: Run, name: str) -> dict[str, str]:
+    return {step["id"]: step["status"] for step in run.results[name]["steps"]}
+
+
+def message(run: Run, name: str, step_id: str) -> str:
+    return next(str(step["message"]) for step in run.results[name]["steps"] if step["id"] == step_id)
+
+
+def raise_flags(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).write_text("live")
+
+
+def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(controller: Controller) -> None:
+    """Undefined paths, filters that raise, variables that are not there: the flag goes down all the same."""
+    raise_flags(controller.root, "first", "last", "inline", "deep", "tilde", "nested")
+    steps = [
+        lower("first"),
+        lower("undefined", "{{ nowhere }}/flag"),
+        lower("division", "{{ 1 / 0 }}"),
+        lower("json", "{{ '[' | from_json }}"),
+        {**lower("when"), "when": "{{ nowhere }}"},
+        lower("last", config_path="{{ nowhere | default(omit) }}", config_key="{{ nowhere | default(omit) }}"),
+    ]
+    (controller.root / "home").mkdir()
+    (controller.root / "home" / "tilde").write_text("live")
+    tasks = [
+        transaction(
+            "mixed",
+            [halt(steps_from="mixed_steps", only="{{ nowhere | default(omit) }}", budget="{{ nowhere | default(omit) }}")],
+            safe={"steps_from": "mixed_safe", "only": "{{ nowhere | default(omit) }}"},
+            secrets_from="nowhere_secrets",
+        ),
+        transaction("missing", [halt(steps_from="nowhere_steps")]),
+        transaction("text", [halt(steps_from="text_steps")]),
+        transaction("broken", [halt(steps_from="broken_steps")]),
+        transaction("deep", [halt(steps_from="deep_steps")]),
+        {
+            **transaction("tilde", [halt(steps=[lower("tilde", "~/tilde")])]),
+            "environment": {"HOME": str(controller.root / "home")},
+        },
+        transaction("named_twice", [halt(steps=[lower("inline")]), halt(steps=[lower("inline")])]),
+        transaction("validated", [halt(steps_from="mixed_steps")], validate_only=True),
+    ]
+    deep = {"path": "{{ root }}/deep", "state": "absent", "config_path": "{{ nowhere | default(omit) }}"}
+    run = controller.play(
+        tasks,
+        mixed_steps=steps,
+        mixed_safe=[lower("first"), lower("undefined", "{{ nowhere }}")],
+        text_steps="lower the flag",
+        broken_steps="{{ nowhere + [] }}",
+        deep_base=deep,
+        deep_steps=[{"name": "x", "id": "deep", "go_live_flag": "{{ deep_base | combine({'confirm': false}) }}"}],
+    )
+    assert statuses(run, "mixed") == {
+        "first": "changed",
+        "undefined": "failed",
+        "division": "failed",
+        "json": "failed",
+        "when": "failed",
+        "last": "changed",
+    }, run.output
+    assert "nowhere" in message(run, "mixed", "undefined") and "nowhere" in message(run, "mixed", "when")
+    assert [reading["ok"] for reading in run.results["mixed"]["safe"]["read"]] == [True, False]
+    assert not (controller.root / "first").exists() and not (controller.root / "last").exists()
+
+    assert "'nowhere_steps' is not defined" in message(run, "missing", "nowhere_steps")
+    assert "'text_steps' is not a list" in message(run, "text", "text_steps")
+    assert "'broken_steps' cannot be templated" in message(run, "broken", "broken_steps")
+    assert statuses(run, "deep") == {"deep": "changed"}, "an omitted option in a nested variable is left out"
+
+    assert statuses(run, "tilde") == {"tilde": "changed"}, "~ is the home of the bot's host, not the controller's"
+    assert (controller.root / "tilde").exists() and not (controller.root / "home" / "tilde").exists()
+
+    assert "name each stage once" in run.results["named_twice"]["msg"] and (controller.root / "inline").exists()
+    validated = run.results["validated"]
+    assert validated["failed"] and len(validated["invalid"]) == 4 and not validated["changed"]
+
+
+class Vault:
+    """Variables encrypted by the real ansible-vault."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.right = controller.root / "right"
+        self.wrong = controller.root / "wrong"
+        self.right.write_text("the right password")
+        self.wrong.write_text("another password")
+
+    def encrypted(self, text: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "vault", "encrypt_string", "--vault-password-file", str(self.right), text],
+            env=self.controller.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def variables(self, text: str) -> str:
+        """A variables file; one credential in it is encrypted, inside a dictionary."""
+        value = self.encrypted(text).replace("\n", "\n    ")
+        path = self.controller.root / "secret.yml"
+        path.write_text(f"credentials:\n  binance:\n    api_key: {value}\n")
+        return str(path)
+
+
+def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(controller: Controller) -> None:
+    vault = Vault(controller)
+    variables = vault.variables("CANARY-key-0001")
+    raise_flags(controller.root, "first", "last")
+    (controller.root / "exchange.yaml").write_text("exchanges:\n  binance:\n    testnet: false\n    api_key: real\n")
+    on_testnet = {
+        "name": "Testnet",
+        "id": "testnet",
+        "exchange_testnet": {
+            "path": "{{ root }}/exchange.yaml",
+            "credentials": {"secret": "binance"},
+            "positions": "handled",
+        },
+    }
+    secret_path = lower("secret_path", "{{ root }}/{{ credentials.binance.api_key }}")
+    task = transaction(
+        "mixed", [halt(steps=[])], secrets_from="secrets", safe={"steps_from": "steps", "only": ["first", "last"]}
+    )
+    task["tradeops.botfleet.transaction"]["stages"] = [halt(steps_from="steps")]
+    given = {"secrets": {"binance": "{{ credentials }}"}, "steps": [lower("first"), on_testnet, secret_path, lower("last")]}
+    run = controller.play([task], "--vault-password-file", str(vault.wrong), files=(variables,), **given)
+    assert statuses(run, "mixed") == {
+        "first": "changed",
+        "testnet": "failed",
+        "secret_path": "failed",
+        "last": "changed",
+    }, run.output
+    assert run.results["mixed"]["safe"]["is_safe"]
+    assert not (controller.root / "first").exists() and not (controller.root / "last").exists()
+
+    task["tradeops.botfleet.transaction"]["rollback_id"] = "rb-2"
+    run = controller.play([task], "--vault-password-file", str(vault.right), files=(variables,), **given)
+    assert statuses(run, "mixed")["testnet"] == "changed", "with the right password it works"
+    assert "CANARY-key-0001" in (controller.root / "exchange.yaml").read_text()
+    assert "CANARY-key-0001" not in json.dumps(run.results) + run.output
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)])
+def test_arguments_of_the_transaction_itself_are_checked(controller: Controller, check: tuple[str, ...]) -> None:
+    tasks = [
+        transaction("policy", [{"name": "halt", "on_failure": "ignore", "steps": []}]),
+        transaction("stage", [{"name": "stop", "steps": []}]),
+        transaction("option", [halt(steps=[])], stat_dir="x"),
+    ]
+    run = controller.play(tasks, *check)
+    assert all(result["failed"] for result in run.results.values())
+    assert "continue" in run.results["policy"]["msg"] and "halt" in run.results["stage"]["msg"]
+    assert "stat_dir" in run.results["option"]["msg"]
