@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ class Bot:
     def __init__(self, path: Path, user: str | None = None) -> None:
         self.path = path
         self.user = user
+
+    def copy(self, path: Path) -> Bot:
+        """The same bot in another place."""
+        shutil.copytree(self.path, path, symlinks=True)
+        return Bot(path, self.user)
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -98,6 +104,25 @@ def new_bot(path: Path, user: str | None = None) -> Bot:
     for number, tag in enumerate((A, B, C), start=1):
         bot.commit(f"version {number}\n", tag)
     return bot
+
+
+def new_bot_with_obstacles(path: Path) -> Bot:
+    """As ``new_bot``; B tracks ``secret.env`` and ``data/x``, which C, checked out, ignores and lacks."""
+    bot = new_bot(path)
+    bot.git("checkout", "-q", B)
+    bot.write("secret.env", "KEY=tracked\n")
+    bot.write("data/x", "tracked\n")
+    bot.git("add", "-f", "secret.env", "data/x")
+    bot.git("commit", "-q", "-m", "track")
+    bot.git("tag", "-f", B)
+    bot.git("checkout", "-q", "main")
+    return bot
+
+
+def change_of(outcome: Outcome) -> dict[str, Any]:
+    """What ``undo`` needs."""
+    assert outcome.change is not None
+    return outcome.change
 
 
 def tree_hash(path: Path) -> dict[str, tuple[int, bytes]]:

@@ -20,9 +20,14 @@ from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._oper
 )
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Bot:
+    return new_bot(tmp_path_factory.mktemp("deployed") / "bot")
+
+
 @pytest.fixture
-def bot(tmp_path: Path) -> Bot:
-    return new_bot(tmp_path / "bot")
+def bot(deployed: Bot, tmp_path: Path) -> Bot:
+    return deployed.copy(tmp_path / "bot")
 
 
 def test_previous_is_the_predecessor_of_what_runs(bot: Bot) -> None:

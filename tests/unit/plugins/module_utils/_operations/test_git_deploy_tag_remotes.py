@@ -27,9 +27,14 @@ from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._oper
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="acting for another user takes root")
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Bot:
+    return new_bot(tmp_path_factory.mktemp("deployed") / "bot")
+
+
 @pytest.fixture
-def origin(tmp_path: Path) -> Bot:
-    return new_bot(tmp_path / "origin")
+def origin(deployed: Bot, tmp_path: Path) -> Bot:
+    return deployed.copy(tmp_path / "origin")
 
 
 @pytest.fixture
