@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, Iterator
 
 from .._operation import OperationError
 
 MASK = "********"
 SHORTEST = 4  # masking shorter values would blot out ordinary text
+SHORTEST_PART = 8  # lines of a key file, numbers
 
 
 def placeholder(value: Any) -> str:
@@ -35,7 +37,7 @@ def resolve(value: Any, secrets: Dict[str, Any]) -> Any:
 
 
 def mask(value: Any, secrets: Dict[str, Any]) -> Any:
-    """A copy in which no string contains a secret."""
+    """A copy in which no string contains a secret: as it is, as it stands in quotes, or a line of it."""
     hidden = sorted(set(_strings(secrets)), key=len, reverse=True)
     return _masked(value, hidden) if hidden else value
 
@@ -53,8 +55,11 @@ def _masked(value: Any, hidden: Any) -> Any:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and len(value) >= SHORTEST:
-        yield value
+    if isinstance(value, str):
+        yield from (form for form in (value, repr(value)[1:-1], json.dumps(value)[1:-1]) if len(form) >= SHORTEST)
+        yield from (line for line in value.splitlines() if len(line) >= SHORTEST_PART)
+    elif isinstance(value, int) and len(str(value)) >= SHORTEST_PART:
+        yield str(value)
     elif isinstance(value, dict):
         for item in value.values():
             yield from _strings(item)
