@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any
 
-from ._files import read_bytes, write_atomic
+from ._files import open_directory, read_bytes, write_atomic
 from ._operation import OperationError
 
 ABOUT = "Credentials that were replaced by testnet credentials, oldest first. They are needed for re-activation."
@@ -28,9 +28,6 @@ class KeptCredentials:
         self._replaced: dict[str, list[dict[str, Any]]] = {}
         content = read_bytes(path)
         if content is None:
-            parent = os.path.dirname(path)
-            if not os.path.isdir(parent):
-                raise OperationError(f"{parent}, where replaced credentials are to be kept, is not there: make it")
             return
         try:
             self._replaced = json.loads(content)["replaced"]
@@ -48,7 +45,8 @@ class KeptCredentials:
             entries.append({"value": value, "testnet": testnet, "time": now})
 
     def write(self, like: os.stat_result | None) -> None:
-        """Write it durably, for the same owner as the config."""
+        """Write it durably, for the same owner as the config. A directory that is missing is made, mode 0700."""
+        os.close(open_directory(os.path.dirname(self.path), create=True))
         content = json.dumps({"about": ABOUT, "replaced": self._replaced}, indent=2) + "\n"
         owner = (like.st_uid, like.st_gid) if like else None
         write_atomic(self.path, content.encode(), mode=0o600, owner=owner)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -205,6 +206,21 @@ def test_malformed_text_is_one_sentence_with_its_place_and_none_of_its_content(f
     assert str(path) in str(failure.value)
     assert CANARY not in str(failure.value)
     assert "\n" not in str(failure.value)
+
+
+def test_a_value_that_would_read_back_differently_is_refused(tmp_path):
+    """A line separator in a quoted string is folded by readers of YAML."""
+    with pytest.raises(OperationError, match="cannot be changed in place") as failure:
+        edited("yaml", "a: x\n", {"a": f"{CANARY}\u2028 x"}, tmp_path)
+    assert CANARY not in str(failure.value)
+    assert (tmp_path / "config").read_text() == "a: x\n"
+
+
+def test_warnings_of_the_parser_do_not_show_the_file(recwarn):
+    """Some parsers warn of a reused anchor and print its line, others refuse it."""
+    with contextlib.suppress(OperationError):
+        ConfigFile("/x", "yaml", f"a: &x 1\nb: &x {CANARY}\n")
+    assert not recwarn
 
 
 def test_text_that_is_not_utf8_and_paths_that_are_no_file_are_refused(tmp_path):

@@ -41,6 +41,10 @@ def operation(path, check_mode=False, **options):
     return ExchangeTestnet(filled, Context(check_mode=check_mode))
 
 
+def run(operation, mode="apply"):
+    return carry_out(operation, mode)
+
+
 def kept_in(path):
     return {
         key: [entry["value"] for entry in entries] for key, entries in json.loads(path.read_text())["replaced"].items()
@@ -62,7 +66,7 @@ def kept(config):
 
 def test_every_exchange_is_switched_in_place(config, kept):
     """S4.4: comments, order, unknown keys and the credentials that are not given stay."""
-    outcome = carry_out(operation(config))
+    outcome = run(operation(config))
     assert outcome.status == "changed"
     assert config.read_text() == SWITCHED
     assert config.stat().st_mode & 0o7777 == 0o640
@@ -83,9 +87,9 @@ def test_every_exchange_is_switched_in_place(config, kept):
 def test_switching_twice_changes_nothing(config):
     """S4.4."""
     options = {"credentials": TESTNET}
-    carry_out(operation(config, **options))
+    run(operation(config, **options))
     before = [(path.name, path.stat().st_ino) for path in sorted(config.parent.iterdir())]
-    outcome = carry_out(operation(config, **options))
+    outcome = run(operation(config, **options))
     assert (outcome.status, outcome.change, outcome.after["restart_required"]) == ("unchanged", None, False)
     assert [(path.name, path.stat().st_ino) for path in sorted(config.parent.iterdir())] == before
 
@@ -93,7 +97,7 @@ def test_switching_twice_changes_nothing(config):
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_nothing_changes_before_positions_are_handled(check_mode, config, kept):
     """S4.4 after S4.7: production credentials are what closes positions."""
-    outcome = carry_out(operation(config, check_mode, positions=None, credentials=TESTNET))
+    outcome = run(operation(config, check_mode, positions=None, credentials=TESTNET))
     assert (outcome.status, outcome.applied) == ("skipped", False)
     assert "production credentials are what closes positions" in outcome.message
     assert config.read_text() == YAML
@@ -102,12 +106,12 @@ def test_nothing_changes_before_positions_are_handled(check_mode, config, kept):
 
 def test_a_config_on_testnet_needs_nobody_to_handle_positions(config):
     config.write_text(SWITCHED)
-    assert carry_out(operation(config, positions=None)).status == "unchanged"
+    assert run(operation(config, positions=None)).status == "unchanged"
 
 
 def test_check_mode_touches_nothing(config, kept):
     """S4.4."""
-    outcome = carry_out(operation(config, check_mode=True, credentials=TESTNET))
+    outcome = run(operation(config, check_mode=True, credentials=TESTNET))
     assert outcome.status == "changed"
     assert config.read_text() == YAML
     assert not kept.exists()
@@ -115,7 +119,7 @@ def test_check_mode_touches_nothing(config, kept):
 
 def test_credentials_are_switched_and_the_replaced_ones_kept(config, kept):
     """S4.4: in a file of mode 0600, and nowhere else."""
-    outcome = carry_out(operation(config, credentials=TESTNET))
+    outcome = run(operation(config, credentials=TESTNET))
     assert config.read_text() == SWITCHED_WITH_CREDENTIALS
     assert kept.stat().st_mode & 0o7777 == 0o600
     assert kept_in(kept) == {
@@ -133,19 +137,19 @@ def test_credentials_are_switched_and_the_replaced_ones_kept(config, kept):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 def test_owners_stay_and_the_kept_file_belongs_to_the_owner_of_the_config(config, kept):
     os.chown(config, 1234, 2345)
-    carry_out(operation(config, credentials=TESTNET))
+    run(operation(config, credentials=TESTNET))
     assert {(path.stat().st_uid, path.stat().st_gid) for path in (config, kept)} == {(1234, 2345)}
 
 
 def test_a_kept_production_credential_is_never_lost(config, kept):
     """S4.4: over testnet credentials that change, a restored config, and a later key of production."""
-    carry_out(operation(config, credentials=TESTNET))
+    run(operation(config, credentials=TESTNET))
     later = {"binance": {"api_key": "test-canary-2"}}
-    carry_out(operation(config, credentials=later))
+    run(operation(config, credentials=later))
     config.write_text(YAML)
-    carry_out(operation(config, credentials=later))
+    run(operation(config, credentials=later))
     config.write_text(YAML.replace("prod-canary-key", "prod-canary-new"))
-    carry_out(operation(config, credentials=later))
+    run(operation(config, credentials=later))
     entries = json.loads(kept.read_text())["replaced"]["exchanges.binance.api_key"]
     assert [(entry["value"], entry["testnet"]) for entry in entries] == [
         ("prod-canary-key", False),
@@ -157,10 +161,10 @@ def test_a_kept_production_credential_is_never_lost(config, kept):
 
 def test_a_step_killed_between_its_two_files_is_finished_by_the_next_run(config, kept):
     """S4.4: the kept file is written first, so it can be there while the config is still the old one."""
-    carry_out(operation(config, credentials=TESTNET))
+    run(operation(config, credentials=TESTNET))
     first = kept.read_text()
     config.write_text(YAML)
-    assert carry_out(operation(config, credentials=TESTNET)).status == "changed"
+    assert run(operation(config, credentials=TESTNET)).status == "changed"
     assert config.read_text() == SWITCHED_WITH_CREDENTIALS
     assert kept.read_text() == first
 
@@ -168,9 +172,9 @@ def test_a_step_killed_between_its_two_files_is_finished_by_the_next_run(config,
 @pytest.mark.parametrize("content", ["not json", "[]", '{"replaced": [1]}', '{"replaced": {"a": ["x"]}}'])
 def test_a_foreign_file_in_place_of_the_kept_one_is_left_alone(content, config, kept):
     kept.write_text(content)
-    outcome = carry_out(operation(config, check_mode=True, credentials=TESTNET))
+    outcome = run(operation(config, check_mode=True, credentials=TESTNET))
     assert outcome.status == "failed"
-    outcome = carry_out(operation(config, credentials=TESTNET))
+    outcome = run(operation(config, credentials=TESTNET))
     assert (outcome.status, outcome.applied) == ("failed", False)
     assert "does not hold kept credentials" in outcome.message
     assert (config.read_text(), kept.read_text()) == (YAML, content)
@@ -178,18 +182,18 @@ def test_a_foreign_file_in_place_of_the_kept_one_is_left_alone(content, config, 
 
 def test_the_kept_file_may_lie_elsewhere_and_must_have_a_directory(config, kept, tmp_path):
     elsewhere = tmp_path / "state" / "exchange.replaced"
-    outcome = carry_out(operation(config, credentials=TESTNET, keep_replaced=str(elsewhere)))
+    outcome = run(operation(config, credentials=TESTNET, keep_replaced=str(elsewhere)))
     assert (outcome.status, outcome.applied) == ("failed", False)
     assert f"{elsewhere.parent}, where replaced credentials are to be kept, is not there" in outcome.message
     elsewhere.parent.mkdir()
-    carry_out(operation(config, credentials=TESTNET, keep_replaced=str(elsewhere)))
+    run(operation(config, credentials=TESTNET, keep_replaced=str(elsewhere)))
     assert "prod-canary-key" in elsewhere.read_text()
     assert not kept.exists()
 
 
 def test_a_missing_credential_is_added_to_its_exchange(config):
     """S4.4."""
-    outcome = carry_out(operation(config, credentials={"binance": {"passphrase": 1234}}))
+    outcome = run(operation(config, credentials={"binance": {"passphrase": 1234}}))
     assert outcome.status == "changed"
     assert outcome.before["exchanges"]["binance"]["credentials"] == {"passphrase": "missing"}
     assert config.read_text() == SWITCHED.replace("    testnet: true ", '    passphrase: "1234"\n    testnet: true ')
@@ -198,13 +202,13 @@ def test_a_missing_credential_is_added_to_its_exchange(config):
 
 def test_one_exchange_can_be_named(config):
     """S4.4: per exchange."""
-    carry_out(operation(config, exchanges=["bybit"]))
+    run(operation(config, exchanges=["bybit"]))
     assert config.read_text() == YAML.replace("{testnet: false", "{testnet: true")
 
 
 @pytest.mark.parametrize("exchanges", [None, [], ["all"]])
 def test_all_means_every_exchange_in_the_file(exchanges, config):
-    carry_out(operation(config, exchanges=exchanges))
+    run(operation(config, exchanges=exchanges))
     assert config.read_text() == SWITCHED
 
 
@@ -224,7 +228,7 @@ def test_all_means_every_exchange_in_the_file(exchanges, config):
     ],
 )
 def test_a_bad_option_is_one_sentence_and_nothing_changes(options, said, config):
-    outcome = carry_out(operation(config, **options))
+    outcome = run(operation(config, **options))
     assert (outcome.status, outcome.applied) == ("failed", False)
     assert said in outcome.message
     assert "canary" not in outcome.message
@@ -234,7 +238,7 @@ def test_a_bad_option_is_one_sentence_and_nothing_changes(options, said, config)
 def test_an_exchange_without_a_switch_is_not_passed_over(config):
     """S4.4: it would stay on production while the result says all."""
     config.write_text(YAML + "  okx: {api_key: prod-canary-okx}\n")
-    outcome = carry_out(operation(config))
+    outcome = run(operation(config))
     assert outcome.status == "failed"
     assert "has no key exchanges.okx.testnet: exchanges.okx has api_key" in outcome.message
 
@@ -242,7 +246,7 @@ def test_an_exchange_without_a_switch_is_not_passed_over(config):
 def test_a_shared_credential_never_changes_another_exchange(config):
     shared = YAML.replace('"prod-canary-key"', '&key "prod-canary-key"').replace("prod-canary-bybit", "*key")
     config.write_text(shared)
-    outcome = carry_out(operation(config, credentials=TESTNET))
+    outcome = run(operation(config, credentials=TESTNET))
     assert (outcome.status, outcome.applied) == ("failed", False)
     assert "exchanges.bybit.api_key would change too" in outcome.message
     assert "canary" not in repr(outcome)
@@ -253,7 +257,7 @@ def test_json_with_templates_of_its_own(tmp_path):
     """S4.4: the key paths are templates."""
     path = tmp_path / "accounts.json"
     path.write_text('{"accounts": [\n  {"BINANCE_demo": false, "k": "prod-canary"}\n]}')
-    outcome = carry_out(
+    outcome = run(
         operation(
             path,
             key="accounts.0.{EXCHANGE}_demo",
@@ -281,7 +285,7 @@ def test_an_env_file_with_its_credentials(tmp_path):
     path = tmp_path / ".env"
     path.write_text(ENV)
     given = {"binance": {"api_key": "test-canary", "api_secret": "test-canary-2"}}
-    outcome = carry_out(operation(path, credentials=given))
+    outcome = run(operation(path, credentials=given))
     assert path.read_text() == (
         "export BINANCE_TESTNET=true\n"
         'BINANCE_API_KEY="test-canary"\n'
@@ -293,13 +297,13 @@ def test_an_env_file_with_its_credentials(tmp_path):
     assert list(outcome.proof["exchanges"]) == ["binance", "bybit", "okx"]
     assert kept_in(tmp_path / ".env.replaced") == {"BINANCE_API_KEY": ["prod-canary-key"]}
     assert "canary" not in repr(outcome)
-    assert carry_out(operation(path, credentials=given)).status == "unchanged"
+    assert run(operation(path, credentials=given)).status == "unchanged"
 
 
 def test_an_exchange_with_a_dash_has_an_env_name(tmp_path):
     path = tmp_path / "bot.env"
     path.write_text("GATE_IO_TESTNET=False\n")
-    assert carry_out(operation(path, exchanges=["gate-io"])).status == "changed"
+    assert run(operation(path, exchanges=["gate-io"])).status == "changed"
     assert path.read_text() == "GATE_IO_TESTNET=True\n"
 
 
@@ -313,12 +317,12 @@ def test_an_earlier_assignment_of_production_is_not_proven(tmp_path):
 
 def test_prove_alone_fails_on_production_and_shows_no_credential(config):
     """S4.6, S4.8: all accounts on testnet."""
-    outcome = carry_out(operation(config), mode="prove")
+    outcome = run(operation(config), mode="prove")
     assert outcome.status == "failed"
     assert "exchanges.binance.testnet, exchanges.bybit.testnet" in outcome.message
     config.write_text(SWITCHED)
-    assert carry_out(operation(config), mode="prove").status == "unchanged"
-    outcome = carry_out(operation(config, credentials=TESTNET), mode="prove")
+    assert run(operation(config), mode="prove").status == "unchanged"
+    outcome = run(operation(config, credentials=TESTNET), mode="prove")
     assert outcome.status == "failed"
     assert "exchanges.binance.api_key" in outcome.message
     assert "canary" not in repr(outcome)
@@ -326,14 +330,14 @@ def test_prove_alone_fails_on_production_and_shows_no_credential(config):
 
 def test_undo_never_brings_production_back(config):
     """S4.4 is undone by re-activation alone."""
-    change = json.loads(json.dumps(carry_out(operation(config, credentials=TESTNET)).change))
+    change = json.loads(json.dumps(run(operation(config, credentials=TESTNET)).change))
     with pytest.raises(NotUndone, match="kept in"):
         operation(config).undo(change)
     assert config.read_text() == SWITCHED_WITH_CREDENTIALS
 
 
 def test_a_file_that_is_missing_or_of_unknown_format_is_one_sentence(tmp_path):
-    assert "is not there" in carry_out(operation(tmp_path / "exchange.yaml")).message
+    assert "is not there" in run(operation(tmp_path / "exchange.yaml")).message
     with pytest.raises(OperationError, match="set format to yaml, json or env"):
         operation(tmp_path / "exchange.toml")
 
@@ -343,6 +347,6 @@ def test_a_symlink_in_place_of_the_kept_file_is_refused(config, kept, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("keep")
     kept.symlink_to(victim)
-    outcome = carry_out(operation(config, credentials=TESTNET))
+    outcome = run(operation(config, credentials=TESTNET))
     assert (outcome.status, outcome.applied) == ("failed", False)
     assert (config.read_text(), victim.read_text()) == (YAML, "keep")

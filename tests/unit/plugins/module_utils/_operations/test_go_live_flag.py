@@ -52,6 +52,10 @@ class Bot:
         return {path.name: (path.lstat().st_mtime_ns, path.lstat().st_ino) for path in self.root.iterdir()}
 
 
+def run(operation, mode="apply"):
+    return carry_out(operation, mode)
+
+
 @pytest.fixture
 def bot(tmp_path):
     return Bot(tmp_path)
@@ -59,7 +63,7 @@ def bot(tmp_path):
 
 def test_lowering_removes_the_file_and_sets_the_key(bot):
     """S4.2, S4.3: both are read back, comments and secrets stay in the file and out of the result."""
-    outcome = carry_out(bot.operation())
+    outcome = run(bot.operation())
     assert outcome.status == "changed"
     assert not bot.flag.exists()
     assert bot.config.read_text() == LOWERED
@@ -76,9 +80,9 @@ def test_lowering_removes_the_file_and_sets_the_key(bot):
 
 def test_lowering_twice_changes_nothing(bot):
     """S4.2, S4.3."""
-    carry_out(bot.operation())
+    run(bot.operation())
     before = bot.content()
-    outcome = carry_out(bot.operation())
+    outcome = run(bot.operation())
     assert (outcome.status, outcome.change, outcome.diff) == ("unchanged", None, [])
     assert outcome.proof["state"] == "absent"
     assert bot.content() == before
@@ -86,9 +90,9 @@ def test_lowering_twice_changes_nothing(bot):
 
 def test_either_switch_can_be_used_alone(bot):
     """S4.2 without S4.3, and S4.3 without S4.2."""
-    assert carry_out(bot.operation(config_path=None, config_key=None)).status == "changed"
+    assert run(bot.operation(config_path=None, config_key=None)).status == "changed"
     assert bot.config.read_text() == CONFIG
-    assert carry_out(bot.operation(path=None)).status == "changed"
+    assert run(bot.operation(path=None)).status == "changed"
     assert bot.config.read_text() == LOWERED
 
 
@@ -96,7 +100,7 @@ def test_a_key_in_json_is_lowered_in_place(bot):
     """S4.3."""
     path = bot.root / "live.json"
     path.write_text('{\n   "trade": [{"on": true, "x": 1.0}]\n}')
-    outcome = carry_out(bot.operation(config_path=str(path), config_key="trade.0.on"))
+    outcome = run(bot.operation(config_path=str(path), config_key="trade.0.on"))
     assert outcome.status == "changed"
     assert path.read_text() == '{\n   "trade": [{"on": false, "x": 1.0}]\n}'
 
@@ -104,7 +108,7 @@ def test_a_key_in_json_is_lowered_in_place(bot):
 def test_check_mode_says_the_same_and_touches_nothing(bot):
     """S4.2, S4.3."""
     before = bot.content()
-    outcome = carry_out(bot.operation(check_mode=True))
+    outcome = run(bot.operation(check_mode=True))
     assert outcome.status == "changed"
     assert outcome.proof is None
     assert outcome.message == f"remove {bot.flag}; set activation_enabled in {bot.config} to false"
@@ -128,12 +132,12 @@ def test_a_bad_config_does_not_keep_the_flag_file_up(config, key, said, bot):
         bot.config.unlink()
     else:
         bot.config.write_text(config)
-    checked = carry_out(bot.operation(check_mode=True, config_key=key))
+    checked = run(bot.operation(check_mode=True, config_key=key))
     assert checked.status == "failed"
     assert said in checked.message
     assert bot.flag.exists()
 
-    outcome = carry_out(bot.operation(config_key=key))
+    outcome = run(bot.operation(config_key=key))
     assert outcome.status == "failed"
     assert outcome.applied
     assert not bot.flag.exists()
@@ -142,7 +146,7 @@ def test_a_bad_config_does_not_keep_the_flag_file_up(config, key, said, bot):
     assert "canary" not in repr(outcome)
     assert config is None or bot.config.read_text() == config
 
-    again = carry_out(bot.operation(config_key=key))
+    again = run(bot.operation(config_key=key))
     assert (again.status, again.applied) == ("failed", False)
 
 
@@ -150,7 +154,7 @@ def test_a_bad_flag_path_does_not_keep_the_key_up(bot):
     """S4.3 happens whatever S4.2 meets."""
     bot.flag.unlink()
     bot.flag.mkdir()
-    outcome = carry_out(bot.operation())
+    outcome = run(bot.operation())
     assert outcome.status == "failed"
     assert "is a directory, not a flag file" in outcome.message
     assert bot.flag.is_dir()
@@ -182,17 +186,17 @@ def test_raising_needs_confirm_before_anything_is_touched(state, polarity, check
     """S4.2, S4.3: in check mode too, and also when there is nothing to change."""
     for _round in ("flag up", "flag down"):
         before = bot.content()
-        outcome = carry_out(bot.operation(check_mode=check_mode, state=state, polarity=polarity))
+        outcome = run(bot.operation(check_mode=check_mode, state=state, polarity=polarity))
         assert (outcome.status, outcome.applied) == ("failed", False)
         assert "needs confirm: true" in outcome.message
         assert bot.content() == before
-        carry_out(bot.operation())
+        run(bot.operation())
 
 
 def test_raising_with_confirm_creates_the_file_last(bot):
     """S4.2, S4.3, as re-activation does it."""
-    carry_out(bot.operation())
-    outcome = carry_out(bot.operation(state="present", confirm=True))
+    run(bot.operation())
+    outcome = run(bot.operation(state="present", confirm=True))
     assert outcome.status == "changed"
     assert outcome.change == {"raised": True, "changed": ["config_key", "path"]}
     assert bot.flag.stat().st_mode & 0o7777 == 0o644
@@ -205,20 +209,20 @@ def test_raising_with_confirm_creates_the_file_last(bot):
 def test_a_new_flag_file_belongs_to_the_owner_of_its_directory(bot):
     bot.flag.unlink()
     os.chown(bot.root, 1234, 2345)
-    carry_out(bot.operation(state="present", confirm=True))
+    run(bot.operation(state="present", confirm=True))
     assert (bot.flag.stat().st_uid, bot.flag.stat().st_gid) == (1234, 2345)
 
 
 def test_raising_is_all_or_nothing(bot):
     """A raised key without its flag would be half of a permission to trade."""
-    carry_out(bot.operation())
+    run(bot.operation())
     before = bot.content()
     bad_flag = bot.operation(state="present", confirm=True, path=str(bot.root / "gone" / "flag"))
-    outcome = carry_out(bad_flag)
+    outcome = run(bad_flag)
     assert (outcome.status, outcome.applied) == ("failed", False)
     assert "the directory of the flag file, is not there" in outcome.message
     bot.config.write_text("activation_enabled: {}\n")
-    bad_key = carry_out(bot.operation(state="present", confirm=True))
+    bad_key = run(bot.operation(state="present", confirm=True))
     assert (bad_key.status, bad_key.applied) == ("failed", False)
     assert list(bot.content()) == list(before)
     assert not bot.flag.exists()
@@ -226,10 +230,10 @@ def test_raising_is_all_or_nothing(bot):
 
 @not_as_root
 def test_a_key_that_was_raised_is_lowered_when_the_flag_cannot_be(bot):
-    carry_out(bot.operation())
+    run(bot.operation())
     closed = bot.root / "closed"
     closed.mkdir(mode=0o500)
-    outcome = carry_out(bot.operation(state="present", confirm=True, path=str(closed / "flag")))
+    outcome = run(bot.operation(state="present", confirm=True, path=str(closed / "flag")))
     assert outcome.status == "failed"
     assert "trading was not raised" in outcome.message
     assert bot.config.read_text() == LOWERED
@@ -239,13 +243,13 @@ def test_a_kill_switch_halts_by_being_there(bot):
     """S4.2 with the opposite polarity: setting it needs no confirm, removing it does."""
     switch = bot.root / "KILL_SWITCH"
     options = {"path": str(switch), "config_path": None, "config_key": None, "polarity": "halt"}
-    outcome = carry_out(bot.operation(state="present", **options))
+    outcome = run(bot.operation(state="present", **options))
     assert outcome.status == "changed"
     assert outcome.change["raised"] is False
     assert switch.is_file()
-    assert carry_out(bot.operation(state="absent", **options)).status == "failed"
+    assert run(bot.operation(state="absent", **options)).status == "failed"
     assert switch.is_file()
-    assert carry_out(bot.operation(state="absent", confirm=True, **options)).change["raised"] is True
+    assert run(bot.operation(state="absent", confirm=True, **options)).change["raised"] is True
     assert not switch.exists()
 
 
@@ -256,7 +260,7 @@ def test_lowering_removes_a_symlink_and_not_what_it_points_to(target, bot):
     elsewhere.write_text("keep")
     bot.flag.unlink()
     bot.flag.symlink_to(bot.root / target)
-    outcome = carry_out(bot.operation())
+    outcome = run(bot.operation())
     assert outcome.status == "changed"
     assert not os.path.lexists(bot.flag)
     assert elsewhere.read_text() == "keep"
@@ -267,7 +271,7 @@ def test_a_dangling_symlink_is_no_kill_switch(bot):
     switch = bot.root / "KILL_SWITCH"
     switch.symlink_to(bot.root / "nowhere")
     operation = bot.operation(path=str(switch), config_path=None, config_key=None, state="present", polarity="halt")
-    assert carry_out(operation).status == "changed"
+    assert run(operation).status == "changed"
     assert switch.is_file()
     assert not switch.is_symlink()
     assert not (bot.root / "nowhere").exists()
@@ -278,11 +282,11 @@ def test_prove_alone_fails_with_what_is_up(bot):
     with pytest.raises(OperationError, match=r"go_live\.active is present, it should be absent"):
         bot.operation().prove()
     bot.flag.unlink()
-    outcome = carry_out(bot.operation(), mode="prove")
+    outcome = run(bot.operation(), mode="prove")
     assert outcome.status == "failed"
     assert outcome.message == f"activation_enabled in {bot.config} is true, it should be false"
     bot.config.write_text(LOWERED)
-    assert carry_out(bot.operation(), mode="prove").proof["value"] is False
+    assert run(bot.operation(), mode="prove").proof["value"] is False
 
 
 @pytest.mark.parametrize("word", ["no", "off", "yes"])
@@ -291,26 +295,26 @@ def test_a_word_that_readers_disagree_about_is_rewritten(word, bot):
     bot.config.write_text(CONFIG.replace("true", word))
     with pytest.raises(OperationError, match="is present"):
         bot.operation().prove()
-    assert carry_out(bot.operation()).status == "changed"
+    assert run(bot.operation()).status == "changed"
     assert bot.config.read_text() == LOWERED
 
 
 def test_undo_is_one_way(bot):
     """S4.2, S4.3: lowering stays; raising is lowered again, and only what this step had raised."""
-    lowered = carry_out(bot.operation())
+    lowered = run(bot.operation())
     with pytest.raises(NotUndone):
         bot.operation().undo(json.loads(json.dumps(lowered.change)))
     assert not bot.flag.exists()
 
     raising = {"state": "present", "confirm": True}
-    raised = carry_out(bot.operation(**raising))
+    raised = run(bot.operation(**raising))
     assert bot.operation(**raising).undo(json.loads(json.dumps(raised.change))).startswith("trading was lowered again")
     assert not bot.flag.exists()
     assert bot.config.read_text() == LOWERED
     bot.operation(**raising).undo(raised.change)
 
     bot.flag.write_text("")
-    raised = carry_out(bot.operation(**raising))
+    raised = run(bot.operation(**raising))
     bot.operation(**raising).undo(raised.change)
     assert bot.flag.exists()
     assert bot.config.read_text() == LOWERED
@@ -318,13 +322,13 @@ def test_undo_is_one_way(bot):
 
 def test_a_directory_that_is_not_there_has_no_flag(bot):
     """S4.2: the state is told on a host that was never deployed."""
-    outcome = carry_out(bot.operation(path="/nonexistent/bot/go_live.active", config_path=None, config_key=None))
+    outcome = run(bot.operation(path="/nonexistent/bot/go_live.active", config_path=None, config_key=None))
     assert (outcome.status, outcome.proof["state"]) == ("unchanged", "absent")
 
 
 def test_an_interrupted_lowering_is_finished_by_the_next_run(bot):
     """S4.2 done, S4.3 not: as a killed step leaves it."""
     bot.flag.unlink()
-    outcome = carry_out(bot.operation())
+    outcome = run(bot.operation())
     assert (outcome.status, outcome.change["changed"]) == ("changed", ["config_key"])
     assert bot.config.read_text() == LOWERED
