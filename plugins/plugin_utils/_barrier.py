@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional
 
-from ._results import one_line, tag_to_go_back_to, unsafe_because
+from ._results import one_line, step_of, tag_to_go_back_to, unsafe_because
 
 
 def allowed(limit: Any, total: int) -> int:
@@ -22,10 +22,13 @@ def barrier(
     max_unsafe: Any = 0,
     mixed_targets: bool = False,
     check_mode: bool = False,
+    plan: Optional[Mapping[str, Any]] = None,
 ) -> Dict[str, Any]:
     """Per bot ``passes``, ``why`` (empty if it passes) and ``target`` (a tag, or None).
 
-    variables: by bot, with ``halt_result``, ``revert_validation`` and ``botfleet_target_group``
+    variables: by bot, with ``halt_result``, ``revert_validation``, ``botfleet_kind`` and, where bots of a kind
+    are not to be compared, ``botfleet_target_group``
+    plan: with the step ids of each stage, by kind
     """
     halts = {bot: variables[bot].get("halt_result") for bot in bots}
     why = {bot: unsafe_because(halts[bot], check_mode) for bot in bots}
@@ -37,7 +40,7 @@ def barrier(
     if not mixed_targets:
         _compare_targets(bots, variables, targets, why)
     for bot in bots:
-        why[bot] = why[bot] or _invalid(variables[bot].get("revert_validation"))
+        why[bot] = why[bot] or _no_target(halts[bot], variables[bot], plan) or _invalid(variables[bot].get("revert_validation"))
     decided = {bot: {"passes": not why[bot], "why": why[bot], "target": targets[bot]} for bot in bots}
     return {"bots": decided, "unsafe": unsafe, "held": {bot: reason for bot, reason in why.items() if reason}}
 
@@ -53,7 +56,7 @@ def _compare_targets(
     for bot in bots:
         tag = targets[bot]
         if not why[bot] and tag:
-            group = str(variables[bot].get("botfleet_target_group"))
+            group = str(variables[bot].get("botfleet_target_group") or variables[bot].get("botfleet_kind"))
             groups.setdefault(group, {}).setdefault(tag, []).append(bot)
     for group, by_tag in groups.items():
         if len(by_tag) > 1:
@@ -61,6 +64,14 @@ def _compare_targets(
             reason = f"bots of {group} would go back to different versions ({named}): set target, or mixed_targets=true"
             for members in by_tag.values():
                 why.update(dict.fromkeys(members, reason))
+
+
+def _no_target(halt: Optional[Mapping[str, Any]], variables: Mapping[str, Any], plan: Optional[Mapping[str, Any]]) -> str:
+    """A bot whose code goes back needs the tag that halt read: its config is that of the tag (S1.5)."""
+    stages = (plan or {}).get("kinds", {}).get(variables.get("botfleet_kind"), {})
+    if "code" not in stages.get("revert", []) or tag_to_go_back_to(halt):
+        return ""
+    return f"the version to go back to was not read: {one_line(step_of(halt, 'halt', 'target').get('message'))}"
 
 
 def _invalid(validation: Optional[Mapping[str, Any]]) -> str:

@@ -24,9 +24,19 @@ def test_a_halt_without_one_of_its_steps_is_not_safe(fleet: Fleet, bot: str, mis
     assert not any(step["stage"] != "halt" for step in run.bot(name)["steps"]), "and is not taken further"
 
 
-def test_a_halt_that_read_no_target_goes_back_all_the_same(fleet: Fleet) -> None:
+def test_a_halt_that_read_no_target_goes_nowhere(fleet: Fleet) -> None:
+    """S1.4, S1.5: without a tag there is no telling which config belongs to the code."""
     run = fleet.rollback(scope="tn-1", halt_only=["stop", "config_key"])
-    assert run.code == 0 and run.bot("tn-1")["from"] is None, run.output
+    assert run.code != 0 and run.states() == {"tn-1": "safe"}, run.output
+    assert "the version to go back to was not read" in run.bot("tn-1")["failure"]
+
+
+def test_no_version_to_go_back_to(fleet: Fleet) -> None:
+    """S1.4: an error that lists the last five tags, and a bot that is safe all the same."""
+    fleet.overrides["tn-1"] = {"botfleet_tag_pattern": "release-*"}
+    run = fleet.rollback(scope="tn-1:tn-10", mixed_targets=True)
+    assert run.code != 0 and run.states() == {"tn-1": "safe", "tn-10": "restored"}, run.output
+    assert "release-*" in run.bot("tn-1")["failure"]
 
 
 def test_an_undefined_path_spoils_its_own_step_only(fleet: Fleet) -> None:

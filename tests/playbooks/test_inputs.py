@@ -32,7 +32,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Any:
         ({"scope": "all"}, "names stranger, outside the group bots"),
         ({"max_unsafe": "some"}, 'max_unsafe is "some"'),
         ({"batch": "-1"}, 'batch is "-1"'),
-        ({"rollback_id": "../../etc"}, "use letters, digits"),
+        ({"rollback_id": "../../etc"}, 'rollback_id is "../../etc"'),
         ({"decided_at": "yesterday"}, 'decided_at is "yesterday"'),
         ({"positions": "handeld"}, 'positions is "handeld"'),
         ({"start_jitter": "soon"}, 'start_jitter is "soon"'),

@@ -180,14 +180,11 @@ def test_a_foreign_file_in_place_of_the_kept_one_is_left_alone(content, config, 
     assert (config.read_text(), kept.read_text()) == (YAML, content)
 
 
-def test_the_kept_file_may_lie_elsewhere_and_must_have_a_directory(config, kept, tmp_path):
+def test_the_kept_file_may_lie_elsewhere_in_a_directory_that_is_made(config, kept, tmp_path):
     elsewhere = tmp_path / "state" / "exchange.replaced"
-    outcome = run(operation(config, credentials=TESTNET, keep_replaced=str(elsewhere)))
-    assert (outcome.status, outcome.applied) == ("failed", False)
-    assert f"{elsewhere.parent}, where replaced credentials are to be kept, is not there" in outcome.message
-    elsewhere.parent.mkdir()
     run(operation(config, credentials=TESTNET, keep_replaced=str(elsewhere)))
     assert "prod-canary-key" in elsewhere.read_text()
+    assert elsewhere.parent.stat().st_mode & 0o777 == 0o700
     assert not kept.exists()
 
 
