@@ -1,0 +1,221 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""bot_service over SSH and sudo, with real units of a real systemd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Host
+
+PROGRAM = """\
+import signal, subprocess, sys, time
+words = sys.argv[1:]
+print("began", *words, flush=True)
+if "stubborn" in words:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "reloads" in words:
+    signal.signal(signal.SIGHUP, lambda number, frame: print("reloaded", flush=True))
+if "crashes" in words:
+    print("Traceback: no such strategy", flush=True)
+    sys.exit(1)
+if "worker" in words:
+    subprocess.Popen(["sleep", "600"])
+while True:
+    time.sleep(60)
+"""
+
+
+def unit(*words: str, **service: str) -> str:
+    lines = {"User": "bot", "WorkingDirectory": "/srv/bots/mm", **service}
+    lines.setdefault("ExecStart", f"/usr/bin/python3 bot.py {' '.join(words)}")
+    return "[Service]\n" + "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+UNITS = {
+    "mm-bot.service": unit("reloads", ExecReload="/bin/kill -HUP $MAINPID"),
+    "hup-bot.service": unit("reloads"),
+    "crash-bot.service": unit("crashes", Restart="always", RestartSec="200ms"),
+    "stubborn-bot.service": unit("stubborn", TimeoutStopSec="600"),
+    "leaving-bot.service": unit("worker", KillMode="process"),
+    "masked-bot.service": unit(),
+    "timed-bot.service": unit(),
+    "timed-bot.timer": "[Timer]\nOnCalendar=yearly\n",
+}
+
+BOTS = [name for name in UNITS if name.endswith(".service") and name != "masked-bot.service"]
+
+
+@pytest.fixture(scope="module")
+def units(host: Host) -> Host:
+    """The host with the program and the units."""
+    files = {f"/etc/systemd/system/{name}": text for name, text in UNITS.items()}
+    files["/srv/bots/mm/bot.py"] = PROGRAM
+    written = "".join(f"cat > {path} <<'END'\n{text}END\n" for path, text in files.items())
+    masked = (
+        "mv /etc/systemd/system/masked-bot.service /run/; ln -sfn /dev/null /etc/systemd/system/masked-bot.service\n"
+    )
+    host.shell(f"mkdir -p /srv/bots/mm\n{written}{masked}chown -R bot: /srv/bots/mm\nsystemctl daemon-reload")
+    return host
+
+
+@pytest.fixture
+def clean(units: Host) -> Iterator[Host]:
+    """The host; every unit is stopped and forgotten after the test."""
+    yield units
+    names = " ".join([*BOTS, "timed-bot.timer"])
+    units.shell(f"systemctl kill -s KILL {names} 2>/dev/null || :; systemctl stop {names}; systemctl reset-failed")
+
+
+def service(
+    host: Host, name: str, state: str, *, check: bool = False, become: bool = True, **options: Any
+) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "name": name,
+        "manager": "systemd",
+        "state": state,
+        "settle": 0.5,
+        "timeout": 10,
+        **options,
+    }
+    return host.module("tradeops.botfleet.bot_service", given, check=check, become=become)
+
+
+def main_pid(host: Host, name: str) -> int:
+    return int(host.shell(f"systemctl show --value -p MainPID {name}"))
+
+
+def test_started_stopped_restarted(clean: Host) -> None:
+    """S0.7, S1.3: in check mode, for real, and again."""
+    would = service(clean, "mm-bot", "started", check=True)
+    assert (would["changed"], would["msg"], main_pid(clean, "mm-bot")) == (True, "start mm-bot", 0)
+
+    done = service(clean, "mm-bot", "started")
+    pid = main_pid(clean, "mm-bot")
+    assert done["changed"], done
+    assert (done["before"]["manager"], done["after"]["manager"]) == ("inactive (dead)", "active (running)")
+    assert (done["proof"]["main_pid"], done["proof"]["pids"]) == (pid, [pid])
+    assert not service(clean, "mm-bot.service", "started")["changed"]
+
+    would = service(clean, "mm-bot", "restarted", check=True)
+    assert (would["changed"], main_pid(clean, "mm-bot")) == (True, pid)
+    done = service(clean, "mm-bot", "restarted")
+    assert done["change"] == {"stopped": [pid], "killed": [], "started": True}
+    assert done["proof"]["main_pid"] == main_pid(clean, "mm-bot") != pid
+
+    would = service(clean, "mm-bot", "stopped", check=True)
+    assert (would["changed"], main_pid(clean, "mm-bot") != 0) == (True, True)
+    done = service(clean, "mm-bot", "stopped")
+    assert (done["changed"], done["proof"]["state"], done["proof"]["pids"]) == (True, "stopped", [])
+    assert main_pid(clean, "mm-bot") == 0
+    assert not service(clean, "mm-bot", "stopped")["changed"]
+
+
+@pytest.mark.parametrize(("name", "how"), [("mm-bot", "by its manager"), ("hup-bot", "by SIGHUP")])
+def test_reloaded(clean: Host, name: str, how: str) -> None:
+    """S0.4: by the unit's reload, or HUP where it has none; the same process lives on."""
+    clean.shell(f"systemctl start {name}")
+    pid = main_pid(clean, name)
+    done = service(clean, name, "reloaded")
+    assert (done["msg"], done["change"], main_pid(clean, name)) == (f"reload {name} {how}", {"reloaded": pid}, pid)
+    assert clean.shell(f"journalctl -q -o cat -n 1 _PID={pid}") == "reloaded"
+
+
+def test_a_crash_loop(clean: Host) -> None:
+    """S1.2, S2.2: a failure that shows the journal; the loop can be stopped; the good version starts at once."""
+    done = service(clean, "crash-bot", "started")
+    assert done["failed"]
+    assert "Traceback: no such strategy" in done["msg"]
+    done = service(clean, "crash-bot", "stopped")
+    assert done["proof"]["state"] in ("stopped", "failed"), done
+
+    clean.shell("systemctl start crash-bot || :; until systemctl -q is-failed crash-bot; do sleep 0.1; done")
+    said = clean.shell("! systemctl start crash-bot && journalctl -q -o cat -n 3 -u crash-bot")
+    assert "Start request repeated too quickly" in said
+    drop_in = "/run/systemd/system/crash-bot.service.d"
+    good = "[Service]\\nExecStart=\\nExecStart=/usr/bin/python3 bot.py\\n"
+    clean.shell(f"mkdir -p {drop_in}; printf '{good}' > {drop_in}/good.conf; systemctl daemon-reload")
+    done = service(clean, "crash-bot", "started")
+    assert done["changed"], done
+
+
+def test_one_that_ignores_sigterm(clean: Host) -> None:
+    """S1.3: systemd would wait for ten minutes; without force a failure that names the process."""
+    clean.shell("systemctl start stubborn-bot; sleep 0.5")
+    pid = main_pid(clean, "stubborn-bot")
+    done = service(clean, "stubborn-bot", "stopped", timeout=1)
+    assert done["failed"]
+    assert "systemd says deactivating (stop-sigterm)" in done["msg"]
+    assert f"still running: {pid} (" in done["msg"]
+    done = service(clean, "stubborn-bot", "stopped", timeout=1, force=True)
+    assert done["change"] == {"stopped": [pid], "killed": [pid]}
+    assert main_pid(clean, "stubborn-bot") == 0
+
+
+def test_what_the_unit_leaves_behind_is_stopped_too(clean: Host) -> None:
+    """S1.3: KillMode=process ends the main process only, and systemd calls that inactive."""
+    clean.shell("systemctl start leaving-bot; sleep 0.5")
+    done = service(clean, "leaving-bot", "stopped")
+    assert len(done["change"]["stopped"]) == 2, done
+    assert clean.shell("pgrep -u bot || echo none") == "none"
+
+    clean.shell("systemctl start leaving-bot; sleep 0.5; systemctl stop leaving-bot")
+    done = service(clean, "leaving-bot", "stopped")
+    assert (done["before"]["state"], done["before"]["manager"]) == ("leftover", "inactive (dead)")
+    assert len(done["change"]["stopped"]) == 1
+
+
+def test_one_that_was_started_by_hand(clean: Host) -> None:
+    """S1.3: outside of its unit; a pattern and the directory find it."""
+    clean.shell("cd /srv/bots/mm; setsid -f sudo -u bot python3 bot.py by-hand >/dev/null 2>&1 </dev/null; sleep 0.5")
+    own: dict[str, Any] = {"chdir": "/srv/bots/mm", "pattern": "bot.py by-hand"}
+    assert "stop it first" in service(clean, "mm-bot", "started", **own)["msg"]
+    done = service(clean, "mm-bot", "stopped", **own)
+    assert len(done["change"]["stopped"]) == 1, done
+    assert clean.shell("pgrep -u bot || echo none") == "none"
+
+
+def test_a_timer_may_start_it_again(clean: Host) -> None:
+    """S1.3: such a bot is not called stopped."""
+    clean.shell("systemctl start timed-bot.timer timed-bot")
+    done = service(clean, "timed-bot", "stopped")
+    assert done["failed"]
+    assert "timed-bot.timer may start it again" in done["msg"]
+    assert service(clean, "timed-bot.timer", "stopped")["changed"]
+    assert not service(clean, "timed-bot", "stopped")["changed"]
+
+
+def test_masked_and_missing_units(clean: Host) -> None:
+    """A masked one is down, and cannot be started; of a missing one nothing can be proven."""
+    done = service(clean, "masked-bot", "stopped")
+    assert (done["changed"], done["proof"]["manager"]) == (False, "inactive (dead), masked")
+    assert "is masked: unmask it" in service(clean, "masked-bot", "started", check=True)["msg"]
+    for state in ("stopped", "started"):
+        done = service(clean, "no-such-bot", state)
+        assert (done["failed"], done["changed"]) == (True, False)
+        assert "does not exist on this host" in done["msg"]
+
+
+def test_without_become_it_is_refused(clean: Host) -> None:
+    """What was not done is not claimed."""
+    clean.shell("systemctl start mm-bot")
+    done = service(clean, "mm-bot", "stopped", become=False)
+    assert done["failed"]
+    assert "was refused" in done["msg"]
+    assert main_pid(clean, "mm-bot") != 0
+
+
+def test_a_detached_process_outlives_the_connection(clean: Host) -> None:
+    """S4.5: the manager ``process`` leaves a bot that no SSH session holds."""
+    own: dict[str, Any] = {"manager": "process", "chdir": "/srv/bots/mm", "user": "bot"}
+    own["command"] = ["python3", "bot.py", "detached"]
+    done = service(clean, "detached", "started", **own)
+    assert done["changed"], done
+    pid = done["proof"]["main_pid"]
+    assert clean.shell(f"ps -o user=,ppid= -p {pid}").split() == ["bot", "1"]
+    assert not service(clean, "detached", "started", **own)["changed"]
+    assert service(clean, "detached", "stopped", **own)["change"] == {"stopped": [pid], "killed": []}
