@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,40 +18,63 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "fleet"
-ANSIBLE = str(Path(sys.executable).with_name("ansible"))
+ANSIBLE = str(Path(sys.executable).with_name("ansible-playbook"))
 FLEET = [sys.executable, str(Path(__file__).with_name("fleet.py"))]
 
 
 class Host:
     """One host of the fleet, reached only over SSH."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, address: str) -> None:
         self.name = name
+        self.address = address
         self._environment = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-            "ANSIBLE_NOCOLOR": "1",
         }
 
-    def module(self, name: str, options: dict[str, Any], *, check: bool = False, become: bool = True) -> dict[str, Any]:
-        """The result of a module, whether it failed or not."""
-        command = [ANSIBLE, self.name, "-i", str(CACHE / "hosts.yml"), "-m", name, "-a", json.dumps(options)]
-        command += ["--become"] * become + ["--check"] * check
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=120)
-        head, separator, body = done.stdout.partition("=> ")
-        assert separator, done.stdout + done.stderr
-        result: dict[str, Any] = {**json.loads(body), "failed": "FAILED" in head}
-        assert "module_stderr" not in result, result
-        return result
+    def modules(self, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
+        """The results of tasks, whether they failed or not, in one run of ansible-playbook."""
+        names = [f"result{number}" for number in range(len(tasks))]
+        play = {
+            "hosts": self.name,
+            "gather_facts": False,
+            "become": True,
+            "tasks": [
+                *({**task, "register": name, "ignore_errors": True} for task, name in zip(tasks, names, strict=True)),
+                {
+                    "ansible.builtin.copy": {
+                        "content": f"{{{{ [{', '.join(names)}] | to_json }}}}",
+                        "dest": "{{ playbook_dir }}/results.json",
+                    },
+                    "delegate_to": "localhost",
+                    "become": False,
+                },
+            ],
+        }
+        with tempfile.TemporaryDirectory() as directory:
+            playbook, results = Path(directory, "play.yml"), Path(directory, "results.json")
+            playbook.write_text(json.dumps([play]))
+            command = [ANSIBLE, "-i", str(CACHE / "hosts.yml"), str(playbook)]
+            done = subprocess.run(
+                command, env=self._environment, capture_output=True, text=True, check=False, timeout=120
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            listed: list[dict[str, Any]] = json.loads(results.read_text())
+        assert not [result for result in listed if "module_stderr" in result], listed
+        return listed
 
     def shell(self, script: str) -> str:
         """What a script prints that root runs; its failure is the test's."""
-        address = next(
-            line.split()[1] for line in _fleet("status").stdout.splitlines() if line.startswith(f"{self.name} ")
-        )
         ssh = ["ssh", "-i", str(CACHE / "id_ed25519"), "-o", f"UserKnownHostsFile={CACHE / 'known_hosts'}"]
-        ssh += ["-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes", f"ops@{address}", "sudo sh -es"]
+        ssh += [
+            "-o",
+            "StrictHostKeyChecking=accept-new",
+            "-o",
+            "IdentitiesOnly=yes",
+            f"ops@{self.address}",
+            "sudo sh -es",
+        ]
         done = subprocess.run(ssh, input=script, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -66,7 +90,8 @@ def host() -> Iterator[Host]:
             pytest.fail(done.stdout.strip())
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr
-    yield Host("host1")
+    name, address = done.stdout.splitlines()[-1].split()
+    yield Host(name, address)
     if not was_up:
         _fleet("down")
 

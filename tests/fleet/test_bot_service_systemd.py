@@ -71,18 +71,14 @@ def clean(units: Host) -> Iterator[Host]:
     units.shell(f"systemctl kill -s KILL {names} 2>/dev/null || :; systemctl stop {names}; systemctl reset-failed")
 
 
-def service(
-    host: Host, name: str, state: str, *, check: bool = False, become: bool = True, **options: Any
-) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "name": name,
-        "manager": "systemd",
-        "state": state,
-        "settle": 0.5,
-        "timeout": 10,
-        **options,
-    }
-    return host.module("tradeops.botfleet.bot_service", given, check=check, become=become)
+def task(name: str, state: str, *, check: bool = False, become: bool = True, **options: Any) -> dict[str, Any]:
+    given = {"name": name, "manager": "systemd", "state": state, "settle": 0.5, "timeout": 10, **options}
+    return {"tradeops.botfleet.bot_service": given, "check_mode": check, "become": become}
+
+
+def service(host: Host, name: str, state: str, **options: Any) -> dict[str, Any]:
+    (result,) = host.modules(task(name, state, **options))
+    return result
 
 
 def main_pid(host: Host, name: str) -> int:
@@ -91,28 +87,28 @@ def main_pid(host: Host, name: str) -> int:
 
 def test_started_stopped_restarted(clean: Host) -> None:
     """S0.7, S1.3: in check mode, for real, and again."""
-    would = service(clean, "mm-bot", "started", check=True)
-    assert (would["changed"], would["msg"], main_pid(clean, "mm-bot")) == (True, "start mm-bot", 0)
+    would, started, again = clean.modules(
+        task("mm-bot", "started", check=True), task("mm-bot", "started"), task("mm-bot.service", "started")
+    )
+    assert (would["changed"], would["msg"], would["proof"]) == (True, "start mm-bot", None)
+    assert (started["before"]["manager"], started["after"]["manager"]) == ("inactive (dead)", "active (running)")
+    first = main_pid(clean, "mm-bot")
+    assert (started["proof"]["main_pid"], started["proof"]["pids"]) == (first, [first])
+    assert (started["changed"], again["changed"]) == (True, False)
 
-    done = service(clean, "mm-bot", "started")
-    pid = main_pid(clean, "mm-bot")
-    assert done["changed"], done
-    assert (done["before"]["manager"], done["after"]["manager"]) == ("inactive (dead)", "active (running)")
-    assert (done["proof"]["main_pid"], done["proof"]["pids"]) == (pid, [pid])
-    assert not service(clean, "mm-bot.service", "started")["changed"]
+    would, restarted = clean.modules(task("mm-bot", "restarted", check=True), task("mm-bot", "restarted"))
+    assert (would["changed"], restarted["before"]["main_pid"]) == (True, first)
+    assert restarted["change"] == {"stopped": [first], "killed": [], "started": True}
+    second = main_pid(clean, "mm-bot")
+    assert restarted["proof"]["main_pid"] == second != first
 
-    would = service(clean, "mm-bot", "restarted", check=True)
-    assert (would["changed"], main_pid(clean, "mm-bot")) == (True, pid)
-    done = service(clean, "mm-bot", "restarted")
-    assert done["change"] == {"stopped": [pid], "killed": [], "started": True}
-    assert done["proof"]["main_pid"] == main_pid(clean, "mm-bot") != pid
-
-    would = service(clean, "mm-bot", "stopped", check=True)
-    assert (would["changed"], main_pid(clean, "mm-bot") != 0) == (True, True)
-    done = service(clean, "mm-bot", "stopped")
-    assert (done["changed"], done["proof"]["state"], done["proof"]["pids"]) == (True, "stopped", [])
+    would, stopped, again = clean.modules(
+        task("mm-bot", "stopped", check=True), task("mm-bot", "stopped"), task("mm-bot", "stopped")
+    )
+    assert (would["changed"], stopped["before"]["main_pid"]) == (True, second)
+    assert (stopped["changed"], stopped["proof"]["state"], stopped["proof"]["pids"]) == (True, "stopped", [])
     assert main_pid(clean, "mm-bot") == 0
-    assert not service(clean, "mm-bot", "stopped")["changed"]
+    assert not again["changed"]
 
 
 @pytest.mark.parametrize(("name", "how"), [("mm-bot", "by its manager"), ("hup-bot", "by SIGHUP")])
@@ -127,11 +123,10 @@ def test_reloaded(clean: Host, name: str, how: str) -> None:
 
 def test_a_crash_loop(clean: Host) -> None:
     """S1.2, S2.2: a failure that shows the journal; the loop can be stopped; the good version starts at once."""
-    done = service(clean, "crash-bot", "started")
-    assert done["failed"]
-    assert "Traceback: no such strategy" in done["msg"]
-    done = service(clean, "crash-bot", "stopped")
-    assert done["proof"]["state"] in ("stopped", "failed"), done
+    started, stopped = clean.modules(task("crash-bot", "started"), task("crash-bot", "stopped"))
+    assert started["failed"]
+    assert "Traceback: no such strategy" in started["msg"]
+    assert stopped["proof"]["state"] in ("stopped", "failed"), stopped
 
     clean.shell("systemctl start crash-bot || :; until systemctl -q is-failed crash-bot; do sleep 0.1; done")
     said = clean.shell("! systemctl start crash-bot && journalctl -q -o cat -n 3 -u crash-bot")
@@ -147,12 +142,13 @@ def test_one_that_ignores_sigterm(clean: Host) -> None:
     """S1.3: systemd would wait for ten minutes; without force a failure that names the process."""
     clean.shell("systemctl start stubborn-bot; sleep 0.5")
     pid = main_pid(clean, "stubborn-bot")
-    done = service(clean, "stubborn-bot", "stopped", timeout=1)
-    assert done["failed"]
-    assert "systemd says deactivating (stop-sigterm)" in done["msg"]
-    assert f"still running: {pid} (" in done["msg"]
-    done = service(clean, "stubborn-bot", "stopped", timeout=1, force=True)
-    assert done["change"] == {"stopped": [pid], "killed": [pid]}
+    gently, by_force = clean.modules(
+        task("stubborn-bot", "stopped", timeout=1), task("stubborn-bot", "stopped", timeout=1, force=True)
+    )
+    assert gently["failed"]
+    assert "systemd says deactivating (stop-sigterm)" in gently["msg"]
+    assert f"still running: {pid} (" in gently["msg"]
+    assert by_force["change"] == {"stopped": [pid], "killed": [pid]}
     assert main_pid(clean, "stubborn-bot") == 0
 
 
@@ -173,31 +169,35 @@ def test_one_that_was_started_by_hand(clean: Host) -> None:
     """S1.3: outside of its unit; a pattern and the directory find it."""
     clean.shell("cd /srv/bots/mm; setsid -f sudo -u bot python3 bot.py by-hand >/dev/null 2>&1 </dev/null; sleep 0.5")
     own: dict[str, Any] = {"chdir": "/srv/bots/mm", "pattern": "bot.py by-hand"}
-    assert "stop it first" in service(clean, "mm-bot", "started", **own)["msg"]
-    done = service(clean, "mm-bot", "stopped", **own)
-    assert len(done["change"]["stopped"]) == 1, done
+    started, stopped = clean.modules(task("mm-bot", "started", **own), task("mm-bot", "stopped", **own))
+    assert "stop it first" in started["msg"]
+    assert len(stopped["change"]["stopped"]) == 1, stopped
     assert clean.shell("pgrep -u bot || echo none") == "none"
 
 
 def test_a_timer_may_start_it_again(clean: Host) -> None:
     """S1.3: such a bot is not called stopped."""
     clean.shell("systemctl start timed-bot.timer timed-bot")
-    done = service(clean, "timed-bot", "stopped")
-    assert done["failed"]
-    assert "timed-bot.timer may start it again" in done["msg"]
-    assert service(clean, "timed-bot.timer", "stopped")["changed"]
-    assert not service(clean, "timed-bot", "stopped")["changed"]
+    names = ("timed-bot", "timed-bot.timer", "timed-bot")
+    while_timed, timer, after_it = clean.modules(*(task(name, "stopped") for name in names))
+    assert while_timed["failed"]
+    assert "timed-bot.timer may start it again" in while_timed["msg"]
+    assert (timer["changed"], after_it["changed"], after_it["failed"]) == (True, False, False)
 
 
 def test_masked_and_missing_units(clean: Host) -> None:
     """A masked one is down, and cannot be started; of a missing one nothing can be proven."""
-    done = service(clean, "masked-bot", "stopped")
-    assert (done["changed"], done["proof"]["manager"]) == (False, "inactive (dead), masked")
-    assert "is masked: unmask it" in service(clean, "masked-bot", "started", check=True)["msg"]
-    for state in ("stopped", "started"):
-        done = service(clean, "no-such-bot", state)
-        assert (done["failed"], done["changed"]) == (True, False)
-        assert "does not exist on this host" in done["msg"]
+    stopped, started, *missing = clean.modules(
+        task("masked-bot", "stopped"),
+        task("masked-bot", "started", check=True),
+        task("no-such-bot", "stopped"),
+        task("no-such-bot", "started"),
+    )
+    assert (stopped["changed"], stopped["proof"]["manager"]) == (False, "inactive (dead), masked")
+    assert "is masked: unmask it" in started["msg"]
+    for result in missing:
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert "does not exist on this host" in result["msg"]
 
 
 def test_without_become_it_is_refused(clean: Host) -> None:
@@ -213,9 +213,9 @@ def test_a_detached_process_outlives_the_connection(clean: Host) -> None:
     """S4.5: the manager ``process`` leaves a bot that no SSH session holds."""
     own: dict[str, Any] = {"manager": "process", "chdir": "/srv/bots/mm", "user": "bot"}
     own["command"] = ["python3", "bot.py", "detached"]
-    done = service(clean, "detached", "started", **own)
-    assert done["changed"], done
-    pid = done["proof"]["main_pid"]
+    started, again = clean.modules(task("detached", "started", **own), task("detached", "started", **own))
+    assert started["changed"], started
+    pid = started["proof"]["main_pid"]
     assert clean.shell(f"ps -o user=,ppid= -p {pid}").split() == ["bot", "1"]
-    assert not service(clean, "detached", "started", **own)["changed"]
+    assert not again["changed"]
     assert service(clean, "detached", "stopped", **own)["change"] == {"stopped": [pid], "killed": []}
