@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._files import read_bytes, remove_file, write_atomic
+from ..module_utils._operation import OperationError
 from ..module_utils._transaction.child import start_time
 from ..module_utils._transaction.state import utc_now
 
-OPTIONS: Dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "rollback_id": {"type": "str", "required": True},
     "scope": {"type": "str", "default": ""},
     "state": {"type": "str", "choices": ["held", "free"], "required": True},
 }
+
+SHOWN = ("rollback_id", "scope", "since", "pid")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -34,44 +37,53 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     _requires_connection = False
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
         validated = ArgumentSpecValidator(OPTIONS).validate(self._task.args)
         if validated.error_messages:
             raise AnsibleActionFail(f"fleet_lock: {'; '.join(validated.error_messages)}")
-        options = validated.validated_parameters
-        result["changed"] = False
+        result.update(changed=False, holder=None)
         if self._task.check_mode:
-            return {**result, "holder": None}
-        holder = _other_holder(options["path"], options["rollback_id"])
-        if options["state"] == "free":
-            if not holder:
-                remove_file(options["path"])
-            return {**result, "holder": holder}
-        if holder:
+            return result
+        try:
+            result["holder"] = _hold_or_free(**validated.validated_parameters)
+        except (OSError, OperationError) as error:
+            result["warnings"] = [f"the fleet lock is left out, this rollback goes on without it: {error}"]
+        if result["holder"] and self._task.args["state"] == "held":
             result["warnings"] = [
-                f"rollback {holder['rollback_id']} of scope {holder['scope']!r} is under way here since {holder['since']}: "
-                "this one goes on, a bot that both name is decided by the bot's own lock"
+                "rollback {rollback_id} of scope {scope!r} is under way here since {since}: ".format(**result["holder"])
+                + "this one goes on, a bot that both name is decided by the bot's own lock"
             ]
-            return {**result, "holder": holder}
-        os.makedirs(os.path.dirname(options["path"]), exist_ok=True)
-        playbook = os.getppid()
-        mine = {
-            "rollback_id": options["rollback_id"],
-            "scope": options["scope"],
-            "since": utc_now(),
-            "pid": playbook,
-            "start_time": start_time(playbook),
-        }
-        write_atomic(options["path"], json.dumps(mine).encode())
-        return {**result, "holder": None}
+        return result
 
 
-def _other_holder(path: str, rollback_id: str) -> Optional[Dict[str, Any]]:
+def _hold_or_free(path: str, rollback_id: str, scope: str, state: str) -> dict[str, Any] | None:
+    """Returns the other holder, if there is one; its lock is left alone."""
+    path = os.path.abspath(path)
+    holder = _other_holder(path, rollback_id)
+    if holder:
+        return holder
+    if state == "free":
+        remove_file(path)
+        return None
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    playbook = os.getppid()
+    mine = {
+        "rollback_id": rollback_id,
+        "scope": scope,
+        "since": utc_now(),
+        "pid": playbook,
+        "start_time": start_time(playbook),
+    }
+    write_atomic(path, json.dumps(mine).encode())
+    return None
+
+
+def _other_holder(path: str, rollback_id: str) -> dict[str, Any] | None:
     """Another rollback whose playbook still runs, None if there is none."""
     try:
-        holder: Dict[str, Any] = json.loads(read_bytes(path) or b"{}") if os.path.isdir(os.path.dirname(path)) else {}
-    except ValueError:
+        holder: dict[str, Any] = json.loads(read_bytes(path) or b"{}") if os.path.isdir(os.path.dirname(path)) else {}
+        alive = holder.get("pid") and start_time(holder["pid"]) == holder["start_time"]
+        return {name: holder[name] for name in SHOWN} if alive and holder["rollback_id"] != rollback_id else None
+    except (ValueError, KeyError, TypeError, AttributeError):  # damaged, or not written by this
         return None
-    alive = holder.get("pid") and start_time(holder["pid"]) == holder["start_time"]
-    return holder if alive and holder["rollback_id"] != rollback_id else None

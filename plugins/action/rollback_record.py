@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -19,7 +19,7 @@ from ..module_utils._transaction.state import checked_name
 from ..plugin_utils._record import build_record
 from ..plugin_utils._summary import summary, verdict
 
-OPTIONS: Dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "rollback_id": {"type": "str", "required": True},
     "artifacts_dir": {"type": "path", "required": True},
     "plan": {"type": "str", "required": True},
@@ -46,15 +46,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     _requires_connection = False
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
         validated = ArgumentSpecValidator(OPTIONS).validate(self._task.args)
         if validated.error_messages:
             raise AnsibleActionFail(f"rollback_record: {'; '.join(validated.error_messages)}")
         options = validated.validated_parameters
         check_mode = bool(self._task.check_mode)
         name = checked_name("rollback_id", options["rollback_id"]) + ("-check" if check_mode else "")
-        directory = os.path.join(options["artifacts_dir"], name)
+        artifacts = os.path.abspath(options["artifacts_dir"])
+        directory = os.path.join(artifacts, name)
         record = self._earlier(directory, task_vars, options["bots"]) or build_record(
             options, self._variables(task_vars, options["bots"]), check_mode, time.time()
         )
@@ -62,7 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         os.makedirs(directory, exist_ok=True)
         _write(os.path.join(directory, "record.json"), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         _write(os.path.join(directory, "summary.txt"), "\n".join(lines) + "\n")
-        _point(os.path.join(options["artifacts_dir"], "latest"), name)
+        _point(os.path.join(artifacts, "latest"), name)
         return {
             **result,
             "changed": False,
@@ -73,19 +74,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             "as_planned": record["outcome"] == "restored",
         }
 
-    def _variables(self, task_vars: Any, bots: List[str]) -> Dict[str, Dict[str, Any]]:
+    def _variables(self, task_vars: Any, bots: list[str]) -> dict[str, dict[str, Any]]:
         everyone = task_vars["hostvars"]
-        return {bot: {name: everyone[bot].get(name) for name in NEEDED} for bot in bots}
+        return {bot: {name: _value(everyone[bot], name) for name in NEEDED} for bot in bots}
 
-    def _earlier(self, directory: str, task_vars: Any, bots: List[str]) -> Optional[Dict[str, Any]]:
+    def _earlier(self, directory: str, task_vars: Any, bots: list[str]) -> dict[str, Any] | None:
         """The record that stands, when every host only returned what it had stored."""
         path = os.path.join(directory, "record.json")
         results = [task_vars["hostvars"][bot].get("revert_result") or {} for bot in bots]
         if not os.path.exists(path) or not all(result.get("stored") for result in results):
             return None
-        with open(path, encoding="utf-8") as handle:
-            record: Dict[str, Any] = json.load(handle)
+        try:
+            with open(path, encoding="utf-8") as handle:
+                record: dict[str, Any] = json.load(handle)
+        except (OSError, ValueError):  # written anew
+            return None
         return record
+
+
+def _value(variables: Any, name: str) -> Any:
+    """None for what cannot be templated: one bot's broken variable must not cost the record of all."""
+    try:
+        return variables.get(name)
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def _write(path: str, text: str) -> None:

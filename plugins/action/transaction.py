@@ -9,7 +9,8 @@ import getpass
 import os
 import socket
 import time
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -26,8 +27,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     _requires_connection = True
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        result: Dict[str, Any] = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self._arguments(variables)
         raw_secrets, no_secrets = self._read(arguments["secrets_from"], variables, Mapping, {})
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         result["controller_times"] = {"sent": started, "received": time.time()}
         return result
 
-    def _arguments(self, variables: Dict[str, Any]) -> Dict[str, Any]:
+    def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in self._task.args.items() if value is not None}
         for scope in [*(given.get("stages") or []), given.get("safe") or {}]:
             if isinstance(scope, dict):  # nested omit placeholders survive in ansible-core 2.18
@@ -61,13 +62,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         validated = ArgumentSpecValidator(OPTIONS).validate(given)
         if validated.error_messages:
             raise AnsibleActionFail(f"transaction: {'; '.join(validated.error_messages)}")
-        arguments: Dict[str, Any] = dict(validated.validated_parameters)
+        arguments: dict[str, Any] = dict(validated.validated_parameters)
         names = [stage["name"] for stage in arguments["stages"]]
         if len(set(names)) < len(names):
             raise AnsibleActionFail(f"transaction: stages are {', '.join(names)}: name each stage once")
         return arguments
 
-    def _steps(self, reader: StepReader, scope: Dict[str, Any], variables: Dict[str, Any]) -> List[Dict[str, Any]]:
+    def _steps(self, reader: StepReader, scope: dict[str, Any], variables: dict[str, Any]) -> list[dict[str, Any]]:
         source = scope.pop("steps_from", None)
         only = scope.pop("only", None)
         given, problem = scope.get("steps"), ""
@@ -77,7 +78,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             return [{"id": str(source), "name": str(source), "operation": "none", "invalid": problem}]
         return reader.read(given, only)
 
-    def _read(self, name: Optional[str], variables: Dict[str, Any], kind: Any, default: Any) -> Tuple[Any, str]:
+    def _read(self, name: str | None, variables: dict[str, Any], kind: Any, default: Any) -> tuple[Any, str]:
         """A variable as it is written, its values not templated yet; or the default, and why it cannot be had."""
         if name is None:
             return default, ""
@@ -102,7 +103,7 @@ def _controller() -> str:
         return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
-def _validation(stages: List[Dict[str, Any]]) -> Dict[str, Any]:
+def _validation(stages: list[dict[str, Any]]) -> dict[str, Any]:
     invalid = [
         f"step {step['name']!r} of stage {stage['name']}: {step['invalid']}"
         for stage in stages

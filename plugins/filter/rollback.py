@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from ..plugin_utils._barrier import barrier, roll_goes_on
 
@@ -13,5 +13,5 @@ from ..plugin_utils._barrier import barrier, roll_goes_on
 class FilterModule:
     """Filters of the stage roles."""
 
-    def filters(self) -> Dict[str, Callable[..., Any]]:
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"barrier": barrier, "roll_goes_on": roll_goes_on}

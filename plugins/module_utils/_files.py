@@ -10,8 +10,8 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator, Optional, Tuple
 
 from ._operation import OperationError
 
@@ -19,7 +19,7 @@ NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 MOST_SYMLINKS = 40
 
 
-def read_bytes(path: str) -> Optional[bytes]:
+def read_bytes(path: str) -> bytes | None:
     """The content of a regular file, None if there is none. A symlink or a device is an error."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW)
@@ -35,9 +35,7 @@ def read_bytes(path: str) -> Optional[bytes]:
         return handle.read()
 
 
-def write_atomic(
-    path: str, content: bytes, *, mode: Optional[int] = None, owner: Optional[Tuple[int, int]] = None
-) -> None:
+def write_atomic(path: str, content: bytes, *, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
     """Replace a file by rename, fsynced; a reader sees the old or the new content, never half of it.
 
     Mode and owner are those of the file that is replaced, else ``mode`` (0644) and ``owner`` (uid, gid;
@@ -83,7 +81,7 @@ def remove_file(path: str) -> None:
 
 
 @contextmanager
-def parent_directory(path: str, *, trusted: bool = True) -> Iterator[Tuple[int, str]]:
+def parent_directory(path: str, *, trusted: bool = True) -> Iterator[tuple[int, str]]:
     """An open descriptor of the file's directory, and the file's name in it; see ``open_directory``."""
     parent, name = os.path.split(path)
     try:
@@ -131,7 +129,7 @@ def open_directory(path: str, *, create: bool = False, trusted: bool = True) -> 
         os.close(current)
 
 
-def lstat_at(directory: int, name: str) -> Optional[os.stat_result]:
+def lstat_at(directory: int, name: str) -> os.stat_result | None:
     """The state of a name in an open directory, None if it is not there."""
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)

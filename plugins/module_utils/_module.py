@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Type
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ._operation import Context, Operation, OperationError, Outcome, carry_out
 
 
-def run_module(operation: Type[Operation]) -> None:
+def run_module(operation: type[Operation]) -> None:
     """Run one operation as a module of its own."""
     module = AnsibleModule(argument_spec=operation.OPTIONS, supports_check_mode=True, **operation.CONSTRAINTS)
     try:

@@ -12,9 +12,9 @@ import os
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Dict, List, Optional
+from typing import Any, ClassVar
 
-State = Dict[str, Any]
+State = dict[str, Any]
 """A JSON object that describes a state; it never holds a secret."""
 
 
@@ -24,7 +24,7 @@ class OperationError(Exception):
     proof: what was read to say so, where that tells more than the sentence
     """
 
-    def __init__(self, message: str, proof: Optional[State] = None) -> None:
+    def __init__(self, message: str, proof: State | None = None) -> None:
         super().__init__(message)
         self.proof = proof
 
@@ -46,9 +46,9 @@ class Plan:
     data: what ``apply`` needs; stays in the process, may hold secrets
     """
 
-    actions: List[str] = field(default_factory=list)
-    diff: List[Dict[str, str]] = field(default_factory=list)
-    data: Dict[str, Any] = field(default_factory=dict)
+    actions: list[str] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Context:
     """Where an operation runs. ``deadline`` is in monotonic seconds; None: no limit."""
 
     check_mode: bool = False
-    deadline: Optional[float] = None
+    deadline: float | None = None
 
     def remaining(self, wanted: float) -> float:
         """Seconds that a wait of ``wanted`` seconds may take before the step's own time limit."""
@@ -73,10 +73,10 @@ class Operation(ABC):
     options: validated, defaults filled in; options of type path are absolute here
     """
 
-    OPTIONS: ClassVar[Dict[str, Any]] = {}
-    CONSTRAINTS: ClassVar[Dict[str, Any]] = {}
+    OPTIONS: ClassVar[dict[str, Any]] = {}
+    CONSTRAINTS: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, options: Dict[str, Any], context: Context) -> None:
+    def __init__(self, options: dict[str, Any], context: Context) -> None:
         self.options = options
         self.context = context
         for name, spec in self.OPTIONS.items():
@@ -128,12 +128,12 @@ class Outcome:
 
     status: str
     message: str = ""
-    before: Optional[State] = None
-    after: Optional[State] = None
-    proof: Optional[State] = None
-    change: Optional[State] = None
+    before: State | None = None
+    after: State | None = None
+    proof: State | None = None
+    change: State | None = None
     applied: bool = False
-    diff: List[Dict[str, str]] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
 
 
 def carry_out(operation: Operation, mode: str = "apply") -> Outcome:

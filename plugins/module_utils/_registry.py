@@ -8,8 +8,6 @@ Each is imported by name: Ansible packs what a module imports statically, and no
 
 from __future__ import annotations
 
-from typing import Dict, Type
-
 from ._operation import Operation
 from ._operations.bot_service import BotService
 from ._operations.config_snapshot import ConfigSnapshot
@@ -18,7 +16,7 @@ from ._operations.git_deploy_tag import GitDeployTag
 from ._operations.go_live_flag import GoLiveFlag
 from ._operations.health_check import HealthCheck
 
-OPERATIONS: Dict[str, Type[Operation]] = {
+OPERATIONS: dict[str, type[Operation]] = {
     "bot_service": BotService,
     "config_snapshot": ConfigSnapshot,
     "exchange_testnet": ExchangeTestnet,

@@ -9,7 +9,8 @@ module: fleet_lock
 short_description: Hold the advisory lock of a controller's fleet
 version_added: 1.0.0
 description:
-  - Notes in a file on the controller which rollback is under way, and warns when another one is. It never stops a rollback. The lock
+  - Notes in a file on the controller which rollback is under way, and warns when another one is. It never stops a
+    rollback. The lock
     of each bot, on its own host, is the authority.
   - A lock whose playbook no longer runs counts as free.
 extends_documentation_fragment:

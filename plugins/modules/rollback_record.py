@@ -9,7 +9,8 @@ module: rollback_record
 short_description: Write the record of a rollback on the controller
 version_added: 1.0.0
 description:
-  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json) and C(summary.txt) into a directory named
+  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json) and C(summary.txt) into a
+    directory named
     after the rollback. C(latest) beside it points to the newest one.
   - In check mode the directory is named C(<rollback_id>-check).
   - When every bot only returned the stored result of a closed rollback, the record that stands is kept.

@@ -9,11 +9,15 @@ module: transaction
 short_description: Carry out the steps of one or more rollback stages on a bot, in one round trip, journaled
 version_added: 1.0.0
 description:
-  - Takes steps as data, each written as a task would be (a name and one operation with its options), and carries all of
+  - Takes steps as data, each written as a task would be (a name and one operation with its options), and carries all
+    of
     them out on the bot's host in one exchange.
-  - Every step is written to a journal on the host before and after it, read again after a change, and bounded by a time
-    limit. A transaction that was cut short is completed by running the same O(rollback_id) again, from any controller.
-  - Each step and each secret is templated alone. What cannot be templated or validated fails that step only. In a stage with
+  - Every step is written to a journal on the host before and after it, read again after a change, and bounded by a
+    time
+    limit. A transaction that was cut short is completed by running the same O(rollback_id) again, from any
+    controller.
+  - Each step and each secret is templated alone. What cannot be templated or validated fails that step only. In a
+    stage with
     O(stages[].on_failure=continue) the others run; elsewhere the bot is refused before anything is touched.
   - Every operation of this collection is also a module of its own, with the same name and options.
 extends_documentation_fragment:
@@ -22,12 +26,14 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - Takes no lock and writes no journal. The stages V(resume), V(verify) and V(watch) are skipped, since they need the bot as
+      - Takes no lock and writes no journal. The stages V(resume), V(verify) and V(watch) are skipped, since they need
+        the bot as
         the earlier stages would leave it.
   idempotent:
     support: partial
     details:
-      - A closed O(rollback_id) returns its stored result. A new one carries its steps out anew, each of which is idempotent where
+      - A closed O(rollback_id) returns its stored result. A new one carries its steps out anew, each of which is
+        idempotent where
         its module is.
 options:
   rollback_id:
@@ -59,7 +65,8 @@ options:
         description:
           - V(continue) tries the other steps all the same, since each of them makes the bot safer.
           - V(stop) goes no further and makes the bot safe.
-          - V(undo) puts back what the stage changed, in reverse order, then does as V(stop). It never starts a process,
+          - V(undo) puts back what the stage changed, in reverse order, then does as V(stop). It never starts a
+            process,
             raises a flag or brings production credentials back; such a step is reported as V(not_undone).
         type: str
         choices: [continue, stop, undo]
@@ -72,15 +79,18 @@ options:
         type: bool
         default: false
       delay:
-        description: Seconds to wait before the stage, which its budget does not count. Staggers restarts over a fleet.
+        description: Seconds to wait before the stage, which its budget does not count. Staggers restarts over a
+          fleet.
         type: float
         default: 0.0
       steps:
         description:
-          - The steps themselves. Each has one operation with its options, and may have C(id), C(name), C(when) (a boolean), C(timeout)
+          - The steps themselves. Each has one operation with its options, and may have C(id), C(name), C(when) (a
+            boolean), C(timeout)
             (seconds, 300 by default; the step is killed with its children) and C(mode).
-          - C(mode) is C(apply), C(plan) (never changes anything) or C(prove) (never changes anything and fails unless the wanted state is there).
-          - Where an option takes a secret, write C({secret: name}) with a name from O(secrets_from).
+          - C(mode) is C(apply), C(plan) (never changes anything) or C(prove) (never changes anything and fails unless
+            the wanted state is there).
+          - 'Where an option takes a secret, write C({secret: name}) with a name from O(secrets_from).'
         type: list
         elements: dict
       steps_from:
@@ -91,7 +101,8 @@ options:
         type: list
         elements: str
   safe:
-    description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume) holds until the bot is started again.
+    description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume)
+      holds until the bot is started again.
     type: dict
     suboptions:
       steps:
@@ -121,7 +132,8 @@ options:
     type: bool
     default: false
   preempt:
-    description: Take the bot's lock from another rollback. Its holder is asked to stop after its step and killed after O(preempt_after).
+    description: Take the bot's lock from another rollback. Its holder is asked to stop after its step and killed
+      after O(preempt_after).
     type: bool
     default: false
   lock_wait:
@@ -206,20 +218,23 @@ resume_begun:
   returned: always
   type: bool
 stages:
-  description: Each stage with C(name), C(status) (C(ok), C(failed), C(skipped)), C(seconds), C(budget), C(over_budget) and C(message).
+  description: Each stage with C(name), C(status) (C(ok), C(failed), C(skipped)), C(seconds), C(budget),
+    C(over_budget) and C(message).
   returned: always
   type: list
   elements: dict
 steps:
   description:
-    - Each step with C(stage), C(id), C(name), C(operation), C(seconds), C(before), C(after), C(proof), C(change), C(message), C(diff), and
+    - Each step with C(stage), C(id), C(name), C(operation), C(seconds), C(before), C(after), C(proof), C(change),
+      C(message), C(diff), and
       C(status), which is C(unchanged), C(changed), C(failed), C(skipped), C(resumed), C(undone) or C(not_undone).
     - C(touched) tells whether something was or may have been changed.
   returned: always
   type: list
   elements: dict
 safe:
-  description: C(is_safe), C(trading) (C(off) or C(on); what cannot be read counts as on), and in C(read) what was read to say so.
+  description: C(is_safe), C(trading) (C(off) or C(on); what cannot be read counts as on), and in C(read) what was
+    read to say so.
   returned: always
   type: dict
 controller_times:

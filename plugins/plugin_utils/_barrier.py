@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ._results import one_line, step_of, tag_to_go_back_to, unsafe_because
 
@@ -17,13 +18,13 @@ def allowed(limit: Any, total: int) -> int:
 
 
 def barrier(
-    bots: List[str],
+    bots: list[str],
     variables: Mapping[str, Mapping[str, Any]],
     max_unsafe: Any = 0,
     mixed_targets: bool = False,
     check_mode: bool = False,
-    plan: Optional[Mapping[str, Any]] = None,
-) -> Dict[str, Any]:
+    plan: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Per bot ``passes``, ``why`` (empty if it passes) and ``target`` (a tag, or None).
 
     variables: by bot, with ``halt_result``, ``revert_validation``, ``botfleet_kind`` and, where bots of a kind
@@ -34,25 +35,30 @@ def barrier(
     why = {bot: unsafe_because(halts[bot], check_mode) for bot in bots}
     unsafe = [bot for bot in bots if why[bot]]
     if len(unsafe) > allowed(max_unsafe, len(bots)):
-        reason = f"held at the barrier: {len(unsafe)} of {len(bots)} bots are not safe ({', '.join(unsafe)}), max_unsafe is {max_unsafe}"
+        named = f"{len(unsafe)} of {len(bots)} bots are not safe ({', '.join(unsafe)})"
+        reason = f"held at the barrier: {named}, max_unsafe is {max_unsafe}"
         why = {bot: why[bot] or reason for bot in bots}
     targets = {bot: tag_to_go_back_to(halts[bot]) for bot in bots}
     if not mixed_targets:
         _compare_targets(bots, variables, targets, why)
     for bot in bots:
-        why[bot] = why[bot] or _no_target(halts[bot], variables[bot], plan) or _invalid(variables[bot].get("revert_validation"))
+        why[bot] = (
+            why[bot]
+            or _no_target(halts[bot], variables[bot], plan)
+            or _invalid(variables[bot].get("revert_validation"))
+        )
     decided = {bot: {"passes": not why[bot], "why": why[bot], "target": targets[bot]} for bot in bots}
     return {"bots": decided, "unsafe": unsafe, "held": {bot: reason for bot, reason in why.items() if reason}}
 
 
 def _compare_targets(
-    bots: List[str],
+    bots: list[str],
     variables: Mapping[str, Mapping[str, Any]],
-    targets: Mapping[str, Optional[str]],
-    why: Dict[str, str],
+    targets: Mapping[str, str | None],
+    why: dict[str, str],
 ) -> None:
     """Bots of one group go back to the same version, or wait until somebody says otherwise."""
-    groups: Dict[str, Dict[str, List[str]]] = {}
+    groups: dict[str, dict[str, list[str]]] = {}
     for bot in bots:
         tag = targets[bot]
         if not why[bot] and tag:
@@ -66,7 +72,7 @@ def _compare_targets(
                 why.update(dict.fromkeys(members, reason))
 
 
-def _no_target(halt: Optional[Mapping[str, Any]], variables: Mapping[str, Any], plan: Optional[Mapping[str, Any]]) -> str:
+def _no_target(halt: Mapping[str, Any] | None, variables: Mapping[str, Any], plan: Mapping[str, Any] | None) -> str:
     """A bot whose code goes back needs the tag that halt read: its config is that of the tag (S1.5)."""
     stages = (plan or {}).get("kinds", {}).get(variables.get("botfleet_kind"), {})
     if "code" not in stages.get("revert", []) or tag_to_go_back_to(halt):
@@ -74,13 +80,13 @@ def _no_target(halt: Optional[Mapping[str, Any]], variables: Mapping[str, Any], 
     return f"the version to go back to was not read: {one_line(step_of(halt, 'halt', 'target').get('message'))}"
 
 
-def _invalid(validation: Optional[Mapping[str, Any]]) -> str:
+def _invalid(validation: Mapping[str, Any] | None) -> str:
     if not validation or not validation.get("failed"):
         return ""
     return f"refused before its revert: {one_line(validation.get('msg'))}"
 
 
-def roll_goes_on(bots: List[str], variables: Mapping[str, Mapping[str, Any]]) -> bool:
+def roll_goes_on(bots: list[str], variables: Mapping[str, Mapping[str, Any]]) -> bool:
     """False once the transaction of an earlier batch failed."""
     results = [variables[bot].get("revert_result") or {} for bot in bots]
     return not any(result.get("failed") or result.get("unreachable") for result in results)

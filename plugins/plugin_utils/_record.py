@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
-from ._results import came_to, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because
+from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because
 
-Bot = Dict[str, Any]
+Bot = dict[str, Any]
 Variables = Mapping[str, Mapping[str, Any]]
 
 
-def build_record(inputs: Mapping[str, Any], variables: Variables, check_mode: bool, now: float) -> Dict[str, Any]:
+def build_record(inputs: Mapping[str, Any], variables: Variables, check_mode: bool, now: float) -> dict[str, Any]:
     """The record (S2.16 is a subset of it).
 
     inputs: rollback_id, plan, phase, scope, trigger, reason, decided_at (UTC, ISO 8601), bots, inputs
@@ -49,14 +50,14 @@ def build_record(inputs: Mapping[str, Any], variables: Variables, check_mode: bo
     }
 
 
-def outcome(rows: List[Bot]) -> str:
+def outcome(rows: list[Bot]) -> str:
     """``restored`` if every bot is, else ``safe`` if every bot is that or restored, else ``exposed``."""
-    if all(row["restored"] for row in rows):
+    if rows and all(row["restored"] for row in rows):
         return "restored"
-    return "safe" if all(row["safe"] for row in rows) else "exposed"
+    return "safe" if rows and all(row["safe"] for row in rows) else "exposed"
 
 
-def decision(halts: List[Optional[Mapping[str, Any]]], decided_at: str) -> float:
+def decision(halts: list[Mapping[str, Any] | None], decided_at: str) -> float:
     """The earliest decision that a host or this run knows of: a resumed rollback was decided before."""
     known = [epoch(halt["decided_at"]) for halt in halts if halt and halt.get("decided_at")]
     return min([*known, epoch(decided_at)])
@@ -76,12 +77,11 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
     halt, revert = variables.get("halt_result"), variables.get("revert_result")
     if revert and revert.get("skipped"):
         revert = None
-    last = revert if revert and not came_to(revert) else halt
+    last = revert or halt
     why_unsafe = unsafe_because(halt, check_mode)
     why_unrestored = why_unsafe or _unrestored_because(variables, revert, check_mode)
     restored = not why_unrestored
-    still_safe = check_mode or restored or bool(last and last.get("safe", {}).get("is_safe"))
-    safe = not why_unsafe and still_safe
+    safe = not why_unsafe and (check_mode or restored or bool(last and (last.get("safe") or {}).get("is_safe")))
     return {
         "name": name,
         "kind": variables.get("botfleet_kind"),
@@ -91,7 +91,7 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
         "trading": ((last or {}).get("safe") or {}).get("trading", "on"),
         "exposure": {"state": "none" if variables.get("botfleet_holds_positions") is False else "unproven"},
         "from": running_tag(halt),
-        "to": _version(revert) or tag_to_go_back_to(halt) if restored else _version(revert) or running_tag(halt),
+        "to": _ended_on(halt, revert, restored),
         "safe_after_seconds": _after(halt, decided) if safe else None,
         "restored_after_seconds": _after(revert, decided) if restored else None,
         "stored": bool((last or {}).get("stored")),
@@ -102,37 +102,54 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
     }
 
 
-def _unrestored_because(variables: Mapping[str, Any], revert: Optional[Mapping[str, Any]], check_mode: bool) -> str:
+def _unrestored_because(variables: Mapping[str, Any], revert: Mapping[str, Any] | None, check_mode: bool) -> str:
     if revert is None:
-        held = (variables.get("halt_barrier") or {}).get("bots", {}).get(variables.get("inventory_hostname"), {}).get("why")
+        held = (
+            (variables.get("halt_barrier") or {})
+            .get("bots", {})
+            .get(variables.get("inventory_hostname"), {})
+            .get("why")
+        )
         return held or "not reverted: an earlier batch failed, so the roll stopped"
     missing = came_to(revert)
     if missing:
         return missing
     if revert.get("failed"):
         return one_line(revert.get("msg"))
-    return "" if check_mode or revert.get("closed") else "not closed: its stages are not all proven"
+    if check_mode:
+        return ""
+    unproven = not_proven(revert, resumed=True)
+    if unproven:
+        return one_line(f"restored, but not safe: {unproven}")
+    return "" if revert.get("closed") else "not closed: its stages are not all proven"
 
 
-def _stage_ok(result: Optional[Mapping[str, Any]], name: str) -> bool:
+def _stage_ok(result: Mapping[str, Any] | None, name: str) -> bool:
     return any(stage["name"] == name and stage["status"] == "ok" for stage in (result or {}).get("stages") or [])
 
 
-def _version(revert: Optional[Mapping[str, Any]]) -> Optional[str]:
+def _version(revert: Mapping[str, Any] | None) -> str | None:
     """The tag that was read last after the revert."""
     for stage, step in (("verify", "version"), ("revert", "code")):
         result = step_of(revert, stage, step)
-        tag = ((result.get("proof") or result.get("after") or {})).get("tag")
+        tag = (result.get("proof") or result.get("after") or {}).get("tag")
         if tag and result.get("status") != "undone":
             return str(tag)
     return None
 
 
-def _after(result: Optional[Mapping[str, Any]], decided: float) -> Optional[float]:
+def _ended_on(halt: Mapping[str, Any] | None, revert: Mapping[str, Any] | None, restored: bool) -> str | None:
+    """The tag that it is on now, None when nobody knows."""
+    if revert and came_to(revert):
+        return None
+    return _version(revert) or (tag_to_go_back_to(halt) if restored else running_tag(halt))
+
+
+def _after(result: Mapping[str, Any] | None, decided: float) -> float | None:
     received = ((result or {}).get("controller_times") or {}).get("received")
-    return None if received is None or (result or {}).get("stored") else round(received - decided, 2)
+    return None if received is None else round(received - decided, 2)
 
 
-def _slowest(rows: List[Bot], figure: str) -> Optional[float]:
+def _slowest(rows: list[Bot], figure: str) -> float | None:
     values = [row[figure] for row in rows]
     return None if not values or None in values else max(values)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 Result = Mapping[str, Any]
 
 
-def came_to(result: Optional[Result]) -> str:
+def came_to(result: Result | None) -> str:
     """Why a transaction brought nothing back, as one sentence; empty when it did."""
     if not result:
         return "was not reached: the task did not run"
@@ -21,10 +22,11 @@ def came_to(result: Optional[Result]) -> str:
     return ""
 
 
-def unsafe_because(halt: Optional[Result], check_mode: bool) -> str:
+def unsafe_because(halt: Result | None, check_mode: bool) -> str:
     """Why a bot may not pass for safe, empty when it may.
 
-    A bot that this rollback has begun to start again was safe before, and is verified or stopped next.
+    A bot that this rollback has begun to start again was safe before, and is verified or stopped next; what
+    forbids it to trade must still be there.
     In check mode a bot passes whose steps could all be planned.
     """
     missing = came_to(halt)
@@ -32,28 +34,37 @@ def unsafe_because(halt: Optional[Result], check_mode: bool) -> str:
         return missing
     if check_mode:
         return one_line(halt.get("msg")) if halt.get("failed") else ""
-    if halt["safe"]["is_safe"] or halt.get("resume_begun"):
-        return ""
-    unproven = [f"{reading['name']}: {reading['message']}" for reading in halt["safe"]["read"] if not reading["ok"]]
-    return one_line("not safe: " + ("; ".join(unproven) or str(halt.get("msg") or "nothing declares what safe means for it")))
+    unproven = not_proven(halt, resumed=bool(halt.get("resume_begun")))
+    return one_line(f"not safe: {unproven}") if unproven else ""
 
 
-def step_of(result: Optional[Result], stage: str, step_id: str) -> Dict[str, Any]:
+def not_proven(result: Result, *, resumed: bool) -> str:
+    """What was not read back of what makes the bot safe; ``resumed``: of what holds for a running one, too."""
+    readings = result["safe"]["read"]
+    if not readings:
+        return str(result.get("msg") or "nothing declares what safe means for it")
+    wanted = [reading for reading in readings if not (resumed and reading["until_resume"])]
+    return "; ".join(f"{reading['name']}: {reading['message']}" for reading in wanted if not reading["ok"])
+
+
+def step_of(result: Result | None, stage: str, step_id: str) -> dict[str, Any]:
     """A step of a transaction's result, empty if it is not there."""
-    steps: List[Dict[str, Any]] = list((result or {}).get("steps") or [])
+    steps: list[dict[str, Any]] = list((result or {}).get("steps") or [])
     return next((step for step in steps if step["stage"] == stage and step["id"] == step_id), {})
 
 
-def tag_to_go_back_to(halt: Optional[Result]) -> Optional[str]:
-    """The tag that halt read at its end, None when the plan does not read one."""
-    before = step_of(halt, "halt", "target").get("before") or {}
-    tag: Optional[str] = (before.get("target") or {}).get("tag")
+def tag_to_go_back_to(halt: Result | None) -> str | None:
+    """The tag that halt read at its end, None when the plan reads none or no way leads there."""
+    step = step_of(halt, "halt", "target")
+    if step.get("status") == "failed":  # it was found, and cannot be gone back to
+        return None
+    tag: str | None = ((step.get("before") or {}).get("target") or {}).get("tag")
     return tag
 
 
-def running_tag(halt: Optional[Result]) -> Optional[str]:
+def running_tag(halt: Result | None) -> str | None:
     """The tag that ran when halt read it."""
-    tag: Optional[str] = (step_of(halt, "halt", "target").get("before") or {}).get("tag")
+    tag: str | None = (step_of(halt, "halt", "target").get("before") or {}).get("tag")
     return tag
 
 

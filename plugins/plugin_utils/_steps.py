@@ -9,7 +9,8 @@ PRIVATE to the collection. One undefined variable or undecryptable secret spoils
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -40,7 +41,7 @@ class StepReader:
         self,
         template: Callable[[Any], Any],
         omit: Any,
-        secrets: Mapping[str, Optional[str]],
+        secrets: Mapping[str, str | None],
         no_secrets: str = "",
     ) -> None:
         self._template = template
@@ -48,9 +49,9 @@ class StepReader:
         self._secrets = secrets
         self._no_secrets = no_secrets
 
-    def read(self, raw_steps: List[Raw], only: Optional[List[str]] = None) -> List[Dict[str, Any]]:
+    def read(self, raw_steps: list[Raw], only: list[str] | None = None) -> list[dict[str, Any]]:
         """Steps in the order they are written; ``only`` names the ids that are wanted."""
-        steps: List[Dict[str, Any]] = []
+        steps: list[dict[str, Any]] = []
         for index, raw in enumerate(raw_steps):
             identity = _identity(raw, index)
             if only is not None and identity["id"] not in only:
@@ -67,7 +68,7 @@ class StepReader:
                 steps.append({"id": wanted, "name": wanted, "operation": "none", "invalid": message})
         return steps
 
-    def _read(self, raw: Raw) -> Dict[str, Any]:
+    def _read(self, raw: Raw) -> dict[str, Any]:
         if not isinstance(raw, Mapping):
             raise BadStep(f"a step is a mapping with a name and an operation, not {raw!r}")
         operation = _operation_key(raw)
@@ -113,7 +114,7 @@ class StepReader:
     def _is_omitted(self, value: Any) -> bool:
         return isinstance(self._omit, str) and isinstance(value, str) and value == self._omit
 
-    def _validated(self, name: str, options: Any) -> Dict[str, Any]:
+    def _validated(self, name: str, options: Any) -> dict[str, Any]:
         if not isinstance(options, Mapping):
             raise BadStep(f"options of {name} are a mapping, not {options!r}")
         for used in _placeholders(options):
@@ -129,14 +130,16 @@ class StepReader:
             raise BadStep(f"{name}: {'; '.join(result.error_messages)}")
         validated = dict(result.validated_parameters)
         if sorted(_placeholders(validated)) != sorted(_placeholders(options)):
-            raise BadStep(f"{name}: a secret stands for an option that takes text: only a dictionary, or a value in one, may be")
+            raise BadStep(
+                f"{name}: a secret stands for an option that takes text: only a dictionary, or a value in one, may be"
+            )
         return validated
 
 
-def template_secrets(raw: Raw, template: Callable[[Any], Any]) -> "tuple[Dict[str, Any], Dict[str, Optional[str]]]":
+def template_secrets(raw: Raw, template: Callable[[Any], Any]) -> tuple[dict[str, Any], dict[str, str | None]]:
     """The values of the secrets that can be had, and for every name why it cannot, or None."""
-    values: Dict[str, Any] = {}
-    problems: Dict[str, Optional[str]] = {}
+    values: dict[str, Any] = {}
+    problems: dict[str, str | None] = {}
     for name, value in raw.items():
         try:
             values[name] = template(value)
@@ -154,19 +157,19 @@ def number_of_seconds(value: Any) -> float:
     return seconds
 
 
-def _identity(raw: Any, index: int) -> Dict[str, str]:
+def _identity(raw: Any, index: int) -> dict[str, str]:
     name = str(raw.get("name") or f"step {index + 1}") if isinstance(raw, Mapping) else f"step {index + 1}"
     given = raw.get("id") if isinstance(raw, Mapping) else None
     return {"id": str(given or re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")), "name": name}
 
 
-def _operation_key(raw: Any) -> Optional[str]:
+def _operation_key(raw: Any) -> str | None:
     if not isinstance(raw, Mapping):
         return None
     return next((key for key in raw if str(key).removeprefix(COLLECTION) in OPERATIONS), None)
 
 
-def _placeholders(value: Any) -> List[str]:
+def _placeholders(value: Any) -> list[str]:
     name = placeholder(value)
     if name:
         return [name]
@@ -177,11 +180,11 @@ def _placeholders(value: Any) -> List[str]:
     return []
 
 
-def _for_controller(spec: Mapping[str, Any]) -> Dict[str, Any]:
+def _for_controller(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Paths belong to the bot's host: ``~`` and variables must not be expanded here."""
-    converted: Dict[str, Any] = {}
-    for name, option in spec.items():
-        option = {**option, "type": "str"} if option.get("type") == "path" else dict(option)
+    converted: dict[str, Any] = {}
+    for name, given in spec.items():
+        option = {**given, "type": "str"} if given.get("type") == "path" else dict(given)
         if option.get("elements") == "path":
             option["elements"] = "str"
         if option.get("options"):

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 HEADINGS = ("bot", "from", "to", "safe after", "restored after", "trading", "exposure", "failure")
 
 
-def summary(record: Mapping[str, Any], path: str) -> List[str]:
+def summary(record: Mapping[str, Any], path: str) -> list[str]:
     """The final table, failures first, then the figures and where the record is. Lines without line ends."""
     bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
     lines = table([HEADINGS, *(_row(bot) for bot in bots)])
@@ -35,7 +36,7 @@ def summary(record: Mapping[str, Any], path: str) -> List[str]:
 
 def verdict(record: Mapping[str, Any]) -> str:
     """How many bots ended as the plan wants, and who did not."""
-    bots: List[Dict[str, Any]] = record["bots"]
+    bots: list[dict[str, Any]] = record["bots"]
     exposed = [bot["name"] for bot in bots if not bot["safe"] and not bot["restored"]]
     safe = [bot["name"] for bot in bots if bot["safe"] and not bot["restored"]]
     parts = [f"{sum(bot['restored'] for bot in bots)} of {len(bots)} bots restored"]
@@ -44,13 +45,13 @@ def verdict(record: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def table(rows: Sequence[Sequence[str]]) -> List[str]:
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns padded to their widest cell, two blanks between them."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _row(bot: Mapping[str, Any]) -> List[str]:
+def _row(bot: Mapping[str, Any]) -> list[str]:
     return [
         bot["name"],
         bot["from"] or "-",
@@ -63,5 +64,5 @@ def _row(bot: Mapping[str, Any]) -> List[str]:
     ]
 
 
-def _seconds(value: Optional[float]) -> str:
+def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} s"

@@ -56,7 +56,9 @@ class SshServer:
             "ansible_port": port,
             "ansible_user": getpass.getuser(),
             "ansible_ssh_private_key_file": str(self.directory / "user_key"),
-            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
+            "ansible_ssh_common_args": (
+                "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+            ),
         }
 
     def stop(self) -> None:

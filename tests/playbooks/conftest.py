@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.peers.demo import INVENTORY, DemoFleet
 from tests.peers.ledger import Ledger
 
@@ -119,7 +120,10 @@ class Fleet(DemoFleet):
         """The group of the bots that really run, and what a test changes about them."""
         hosts = {name: self.overrides.get(name, {}) for name in self.names()}
         others = {name: values for name, values in self.overrides.items() if name not in hosts}
-        everyone = {"vars": {"botfleet_artifacts_dir": str(self.artifacts)}, "children": {"demo_here": {"hosts": hosts}}}
+        everyone = {
+            "vars": {"botfleet_artifacts_dir": str(self.artifacts)},
+            "children": {"demo_here": {"hosts": hosts}},
+        }
         (self.work / "here.yml").write_text(json.dumps({"all": everyone, "strangers": {"hosts": others}}))
 
 

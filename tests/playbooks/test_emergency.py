@@ -101,7 +101,7 @@ def test_switches_are_off_in_the_files(story: Story) -> None:
     for name in story.fleet.names("quantum_trader"):
         path = story.fleet.path(name)
         assert not (path / "go_live.active").exists()
-        assert re.search(r"^activation_enabled: false\b", (path / "config" / "go_live.yaml").read_text(), re.M)
+        assert re.search(r"^activation_enabled: false\b", (path / "config" / "go_live.yaml").read_text(), re.MULTILINE)
         exchange = (path / "config" / "exchange.yaml").read_text()
         assert "testnet: false" not in exchange and exchange.count("testnet: true") == 3
         assert "CANARY-prod" not in exchange
@@ -146,6 +146,8 @@ def test_the_same_id_returns_the_stored_result_and_touches_nothing(story: Story)
 def test_no_canary_anywhere_it_should_not_be(story: Story) -> None:
     shown = [run.output for run in (story.check, story.run, story.again)]
     written = [path.read_text(errors="replace") for path in story.fleet.artifacts.rglob("*") if path.is_file()]
-    journals = [path.read_text() for path in (story.fleet.root / "state").rglob("*.json*") if "credentials" not in path.name]
+    journals = [
+        path.read_text() for path in (story.fleet.root / "state").rglob("*.json*") if "credentials" not in path.name
+    ]
     assert journals
     assert not [text for text in [*shown, *written, *journals] if "CANARY" in text]

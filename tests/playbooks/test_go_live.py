@@ -22,7 +22,10 @@ def test_go_live_is_deactivated_on_the_version_that_runs(fleet: Fleet) -> None:
         page = fleet.page(name)
         assert was and page
         assert page["version"] == was["version"] and page["pid"] != was["pid"] and page["trading"] is False
-        assert fleet.page(name, "/api/risk/ess/status") in ({"active": False}, {"active": True, "reason": "manual_deactivation"})
+        assert fleet.page(name, "/api/risk/ess/status") in (
+            {"active": False},
+            {"active": True, "reason": "manual_deactivation"},
+        )
     assert (fleet.page("tn-1") or {}).get("trading"), "outside the scope nothing changes"
 
 

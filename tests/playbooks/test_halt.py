@@ -14,7 +14,9 @@ from .conftest import Fleet
 HALT = {"tn": ["stop", "config_key", "target"], "qt": ["flag", "stop", "config_key", "target"]}
 
 
-@pytest.mark.parametrize(("bot", "missing"), [(bot, step) for bot in ("tn", "qt") for step in HALT[bot] if step != "target"])
+@pytest.mark.parametrize(
+    ("bot", "missing"), [(bot, step) for bot in ("tn", "qt") for step in HALT[bot] if step != "target"]
+)
 def test_a_halt_without_one_of_its_steps_is_not_safe(fleet: Fleet, bot: str, missing: str) -> None:
     """S1.3, S4.2, S4.3: nothing is called safe that was not read back."""
     name = f"{bot}-1"

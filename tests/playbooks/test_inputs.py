@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from .conftest import Fleet
+from .conftest import Fleet, make_fleet
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from .conftest import make_fleet
-
     yield from make_fleet(tmp_path_factory.mktemp("inputs"), 1)
 
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import select
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GRACE = 0.5
@@ -25,7 +26,7 @@ class Died(Exception):
     """The process ended without an answer."""
 
 
-def call(function: Callable[[], Dict[str, Any]], timeout: float) -> Dict[str, Any]:
+def call(function: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:
     """The JSON object that ``function`` returns in a forked process within ``timeout`` s.
 
     The child adopts whatever its own children leave behind, so that on a time-out they are found and
@@ -45,13 +46,13 @@ def call(function: Callable[[], Dict[str, Any]], timeout: float) -> Dict[str, An
         os.close(reader)
         _reap(pid)
     try:
-        result: Dict[str, Any] = json.loads(answer)
+        result: dict[str, Any] = json.loads(answer)
     except ValueError:  # nothing, or cut short
         raise Died("the step's process was killed") from None
     return result
 
 
-def _answer(function: Callable[[], Dict[str, Any]], writer: int) -> None:
+def _answer(function: Callable[[], dict[str, Any]], writer: int) -> None:
     try:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -108,21 +109,19 @@ def kill_tree(pid: int) -> None:
 
 
 def _send(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or another user's
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):  # gone, or another user's
-        pass
 
 
-def descendants(pid: int) -> List[int]:
+def descendants(pid: int) -> list[int]:
     """The living descendants of a process; zombies do not count."""
-    children: Dict[int, List[int]] = {}
+    children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             fields = _stat(int(entry))
             if fields and fields[0] != "Z":
                 children.setdefault(int(fields[1]), []).append(int(entry))
-    found: List[int] = []
+    found: list[int] = []
     queue = [pid]
     while queue:
         born = children.get(queue.pop(), [])
@@ -131,13 +130,13 @@ def descendants(pid: int) -> List[int]:
     return found
 
 
-def start_time(pid: int) -> Optional[int]:
+def start_time(pid: int) -> int | None:
     """When a process started, in clock ticks since boot: with the pid it is an identity. None: no such process."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
 
-def _stat(pid: int) -> Optional[List[str]]:
+def _stat(pid: int) -> list[str] | None:
     """The fields of /proc/<pid>/stat from the state on."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Mapping, Optional, Type
+from collections.abc import Mapping
+from typing import Any
 
 from .._operation import Operation, OperationError
 from .lock import Lock, Locked
@@ -15,7 +16,7 @@ from .runner import Runner
 from .safety import Safety
 from .state import BotState, Journal, NoJournal, Rollback, checked_name
 
-Result = Dict[str, Any]
+Result = dict[str, Any]
 DONE = ("unchanged", "changed", "resumed")
 
 
@@ -26,16 +27,16 @@ class Closed(OperationError):
 class Transaction:
     """One run of a request; ``run`` returns its result and does not raise."""
 
-    def __init__(self, request: Request, registry: Mapping[str, Type[Operation]]) -> None:
+    def __init__(self, request: Request, registry: Mapping[str, type[Operation]]) -> None:
         self._request = request
         self._runner = Runner(registry, request.secrets, request.check_mode)
         self._safety = Safety(request.safe, self._runner)
         self._journal: Journal = NoJournal()
-        self._lock: Optional[Lock] = None
-        self._steps: List[Result] = []
-        self._stages: List[Result] = []
-        self._notes: List[str] = []
-        self._failures: List[str] = []
+        self._lock: Lock | None = None
+        self._steps: list[Result] = []
+        self._stages: list[Result] = []
+        self._notes: list[str] = []
+        self._failures: list[str] = []
 
     def run(self) -> Result:
         request = self._request
@@ -52,7 +53,11 @@ class Transaction:
                 return self._locked(state)
             except (Closed, Locked):
                 raise
-            except (OperationError, OSError, ValueError) as error:  # a full disk, a damaged file, a holder nobody can kill
+            except (
+                OperationError,
+                OSError,
+                ValueError,
+            ) as error:  # a full disk, a damaged file, a holder nobody can kill
                 return self._without_state(error)
         except OperationError as error:
             return self._result(refused=str(error))
@@ -83,7 +88,9 @@ class Transaction:
                 "open", transaction=request.key, controller=request.controller, decided_at=request.decided_at
             )
             for holder in self._lock.taken_from:
-                self._notes.append(f"took the lock from rollback {holder.get('rollback_id')}, which was {holder['how']}")
+                self._notes.append(
+                    f"took the lock from rollback {holder.get('rollback_id')}, which was {holder['how']}"
+                )
                 self._journal.write("preempted", holder=holder)
             result = self._carry_out()
             closed = request.closes and not result["failed"]
@@ -134,7 +141,9 @@ class Transaction:
         for stage in self._request.stages:
             for step in stage.steps:
                 if step.invalid and stage.on_failure != "continue":
-                    return f"refused before anything was touched: step {step.name!r} of stage {stage.name}: {step.invalid}"
+                    return (
+                        f"refused before anything was touched: step {step.name!r} of stage {stage.name}: {step.invalid}"
+                    )
         return ""
 
     def _run_stage(self, stage: Stage) -> str:
@@ -174,7 +183,7 @@ class Transaction:
                     return failure
         return failure
 
-    def _run_step(self, stage: Stage, step: Step, earlier: Optional[Result]) -> Result:
+    def _run_step(self, stage: Stage, step: Step, earlier: Result | None) -> Result:
         if step.invalid:
             return self._report(stage, step, {"status": "failed", "message": step.invalid})
         if not step.when:
@@ -185,7 +194,9 @@ class Transaction:
             present = self._runner.run(step, "plan")
             if present["status"] == "unchanged" or not self._reassert(stage):
                 drift = "" if present["status"] == "unchanged" else f"proven before, differs now: {present['message']}"
-                return self._report(stage, step, {**earlier, "status": "resumed", "message": drift, "seconds": present["seconds"]})
+                return self._report(
+                    stage, step, {**earlier, "status": "resumed", "message": drift, "seconds": present["seconds"]}
+                )
         key = f"{stage.name}/{step.id}"
         self._journal.write("begin", step=key, operation=step.operation, mode=step.mode, digest=step.digest)
         outcome = self._runner.run(step, step.mode)
@@ -194,7 +205,7 @@ class Transaction:
         self._journal.write("end", step=key, operation=step.operation, digest=step.digest, outcome=outcome)
         return self._report(stage, step, outcome)
 
-    def _proven_earlier(self, stage: Stage, step: Step) -> Optional[Result]:
+    def _proven_earlier(self, stage: Stage, step: Step) -> Result | None:
         """The outcome of the same step in an earlier run of this rollback id, if it was proven then.
 
         None for what only proves something: that is worth nothing later.
@@ -261,7 +272,9 @@ class Transaction:
             "diff": outcome.get("diff", []),
             **overrides,
         }
-        result["touched"] = outcome["status"] == "changed" or bool(outcome["status"] == "failed" and outcome.get("applied"))
+        result["touched"] = outcome["status"] == "changed" or bool(
+            outcome["status"] == "failed" and outcome.get("applied")
+        )
         self._steps.append(result)
         return result
 

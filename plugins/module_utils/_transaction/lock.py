@@ -13,8 +13,9 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any
 
 from .._files import read_bytes, remove_file, write_atomic
 from .._operation import OperationError
@@ -34,14 +35,15 @@ class Lock:
     def __init__(self, state: BotState, rollback_id: str, controller: str) -> None:
         self._state = state
         self._me = {"rollback_id": rollback_id, "controller": controller}
-        self.taken_from: List[Dict[str, Any]] = []
+        self.taken_from: list[dict[str, Any]] = []
 
     @contextmanager
     def held(self, *, wait: float, preempt: bool, preempt_after: float) -> Iterator[None]:
         """Hold the lock. Raises Locked with the holder's id, controller and age.
 
         A holder of the same rollback id is waited for, ``wait`` s. Any other is refused at once, or, with
-        ``preempt``, asked to stop after its step and killed after ``preempt_after`` s. One that cannot be killed is an OperationError.
+        ``preempt``, asked to stop after its step and killed after ``preempt_after`` s. One that cannot be killed
+        is an OperationError.
         """
         descriptor = os.open(self._state.file("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -55,7 +57,7 @@ class Lock:
         finally:
             os.close(descriptor)
 
-    def preempted_by(self) -> Optional[Dict[str, Any]]:
+    def preempted_by(self) -> dict[str, Any] | None:
         """Who asks the holder of this lock to stop, None if nobody does."""
         content = read_bytes(self._state.file("preempt"))
         return json.loads(content) if content else None
@@ -70,9 +72,9 @@ class Lock:
         if holder.get("rollback_id") == self._me["rollback_id"] and self._acquired(descriptor, wait):
             return
         if not preempt:
+            named, controller, since = (holder.get(key, "unknown") for key in ("rollback_id", "controller", "since"))
             raise Locked(
-                f"bot is locked by rollback {holder.get('rollback_id', 'unknown')} of {holder.get('controller', 'unknown')}, "
-                f"since {holder.get('since', 'unknown')}: wait for it, or halt, which preempts"
+                f"locked by rollback {named} of {controller}, since {since}: wait for it, or halt, which preempts"
             )
         request = {**self._me, "since": utc_now()}
         write_atomic(self._state.file("preempt"), json.dumps(request).encode(), mode=0o600)
@@ -83,9 +85,8 @@ class Lock:
         if holder.get("pid") and start_time(holder["pid"]) == holder["start_time"]:
             kill_tree(holder["pid"])
         if not self._acquired(descriptor, preempt_after):
-            raise OperationError(
-                f"rollback {holder.get('rollback_id', 'unknown')} (pid {holder.get('pid')}) holds the bot and cannot be killed"
-            )
+            named = holder.get("rollback_id", "unknown")
+            raise OperationError(f"rollback {named} (pid {holder.get('pid')}) holds the bot and cannot be killed")
         self.taken_from.append({**holder, "how": "killed"})
 
     def _acquired(self, descriptor: int, wait: float) -> bool:
@@ -99,9 +100,9 @@ class Lock:
                     return False
                 time.sleep(POLL)
 
-    def _holder(self) -> Dict[str, Any]:
+    def _holder(self) -> dict[str, Any]:
         try:
-            holder: Dict[str, Any] = json.loads(read_bytes(self._state.file("lock")) or b"{}")
+            holder: dict[str, Any] = json.loads(read_bytes(self._state.file("lock")) or b"{}")
         except ValueError:  # being signed right now
             return {}
         return holder

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
 HALT, RESUME = "halt", "resume"
 PROOFS = ("verify", "watch")
@@ -32,12 +33,12 @@ class Step:
     id: str
     name: str
     operation: str
-    options: Dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     mode: str = "apply"
     when: bool = True
     timeout: float = 300.0
     until_resume: bool = False
-    invalid: Optional[str] = None
+    invalid: str | None = None
 
     @property
     def digest(self) -> str:
@@ -58,9 +59,9 @@ class Stage:
     """
 
     name: str
-    steps: List[Step]
+    steps: list[Step]
     on_failure: str = "stop"
-    budget: Optional[float] = None
+    budget: float | None = None
     requires_safe: bool = False
     delay: float = 0.0
 
@@ -79,10 +80,10 @@ class Request:
 
     rollback_id: str
     bot: str
-    stages: List[Stage]
-    safe: List[Step]
+    stages: list[Stage]
+    safe: list[Step]
     state_dir: str
-    secrets: Dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict)
     controller: str = ""
     decided_at: str = ""
     closes: bool = False
@@ -108,5 +109,5 @@ def request_from(data: Mapping[str, Any]) -> Request:
     return Request(**fields)
 
 
-def _known(kind: Any, data: Mapping[str, Any]) -> Dict[str, Any]:
+def _known(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: data[name] for name in kind.__dataclass_fields__ if data.get(name) is not None}

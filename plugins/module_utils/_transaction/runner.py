@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Callable, Dict, Mapping, Type
+from typing import Any, Callable
 
 from .._operation import Context, NotUndone, Operation, OperationError, State, carry_out
 from . import child
 from .request import Step
 from .secrets import mask, resolve
 
-Result = Dict[str, Any]
+Result = dict[str, Any]
 
 
 class Runner:
     """Runs steps against the operations of a registry. Results are JSON, masked, and never raise."""
 
-    def __init__(self, registry: Mapping[str, Type[Operation]], secrets: Dict[str, Any], check_mode: bool) -> None:
+    def __init__(self, registry: Mapping[str, type[Operation]], secrets: dict[str, Any], check_mode: bool) -> None:
         self._registry = registry
         self._secrets = secrets
         self._check_mode = check_mode
@@ -54,7 +55,9 @@ class Runner:
         try:
             result = child.call(lambda: mask(_guarded(work), self._secrets), step.timeout)
         except child.TimedOut:
-            result = _failure(f"step did not end within its time limit of {step.timeout:g} s: it was killed with its children")
+            result = _failure(
+                f"step did not end within its time limit of {step.timeout:g} s: it was killed with its children"
+            )
         except (child.Died, OSError) as error:  # OSError: this host has no process left to fork
             result = _failure(str(error))
         return {**result, "seconds": round(time.monotonic() - started, 3)}
@@ -65,7 +68,7 @@ def _guarded(work: Callable[[], Result]) -> Result:
         return work()
     except OperationError as error:
         return {"status": "failed", "message": str(error), "applied": False}
-    except Exception as error:  # the other steps of a halt must run whatever happens in this one
+    except Exception as error:  # noqa: BLE001  # the other steps of a halt must run whatever happens in this one
         return _failure(f"unexpected {type(error).__name__}: {error}")
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from .request import Step
 from .runner import Runner
@@ -14,11 +14,11 @@ from .runner import Runner
 class Safety:
     """What must be read for the bot to be called safe: flag down, process stopped, … each a step."""
 
-    def __init__(self, steps: List[Step], runner: Runner) -> None:
+    def __init__(self, steps: list[Step], runner: Runner) -> None:
         self.steps = [step for step in steps if step.when]
         self._runner = runner
 
-    def read(self) -> Dict[str, Any]:
+    def read(self) -> dict[str, Any]:
         """``is_safe``, ``trading`` (``off`` or ``on``) and ``read``: what was read to say so.
 
         Trading is off when the process is proven stopped, or when all that permits trading is proven off;
@@ -34,15 +34,20 @@ class Safety:
             "read": readings,
         }
 
-    def missing(self, *, resumed: bool) -> List[str]:
+    def missing(self, *, resumed: bool) -> list[str]:
         """What is not proven, as sentences. ``resumed``: the bot was started by this rollback before."""
         if not self.steps:
             return ["nothing was declared that would prove it"]
         readings = [self._reading(step) for step in self.steps if not (resumed and step.until_resume)]
         return [f"{reading['name']}: {reading['message']}" for reading in readings if not reading["ok"]]
 
-    def _reading(self, step: Step) -> Dict[str, Any]:
-        reading: Dict[str, Any] = {"id": step.id, "name": step.name, "operation": step.operation, "until_resume": step.until_resume}
+    def _reading(self, step: Step) -> dict[str, Any]:
+        reading: dict[str, Any] = {
+            "id": step.id,
+            "name": step.name,
+            "operation": step.operation,
+            "until_resume": step.until_resume,
+        }
         if step.invalid:
             return {**reading, "ok": False, "message": step.invalid, "observed": None}
         outcome = self._runner.run(step, "prove")

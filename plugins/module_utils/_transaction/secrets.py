@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from .._operation import OperationError
 
@@ -22,12 +23,14 @@ def placeholder(value: Any) -> str:
     return ""
 
 
-def resolve(value: Any, secrets: Dict[str, Any]) -> Any:
+def resolve(value: Any, secrets: dict[str, Any]) -> Any:
     """A copy in which placeholders are replaced; raises OperationError for an unknown name."""
     name = placeholder(value)
     if name:
         if name not in secrets:
-            raise OperationError(f"secret {name!r} was not given to the transaction: add it to the secrets of the stage")
+            raise OperationError(
+                f"secret {name!r} was not given to the transaction: add it to the secrets of the stage"
+            )
         return secrets[name]
     if isinstance(value, dict):
         return {key: resolve(item, secrets) for key, item in value.items()}
@@ -36,7 +39,7 @@ def resolve(value: Any, secrets: Dict[str, Any]) -> Any:
     return value
 
 
-def mask(value: Any, secrets: Dict[str, Any]) -> Any:
+def mask(value: Any, secrets: dict[str, Any]) -> Any:
     """A copy in which no string contains a secret: as it is, as it stands in quotes, or a line of it."""
     hidden = sorted(set(_strings(secrets)), key=len, reverse=True)
     return _masked(value, hidden) if hidden else value

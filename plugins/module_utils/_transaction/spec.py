@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 from .request import POLICIES, STAGES
 
-STEPS: Dict[str, Any] = {
+STEPS: dict[str, Any] = {
     "steps": {"type": "list", "elements": "dict"},
     "steps_from": {"type": "str"},
     "only": {"type": "list", "elements": "str"},
 }
-STAGE: Dict[str, Any] = {
+STAGE: dict[str, Any] = {
     "name": {"type": "str", "required": True, "choices": list(STAGES)},
     "on_failure": {"type": "str", "choices": list(POLICIES), "default": "stop"},
     "budget": {"type": "float"},
@@ -22,7 +22,7 @@ STAGE: Dict[str, Any] = {
     "delay": {"type": "float", "default": 0.0},
     **STEPS,
 }
-OPTIONS: Dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "rollback_id": {"type": "str", "required": True},
     "bot": {"type": "str"},
     "state_dir": {"type": "str", "default": "/var/lib/botfleet"},

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A bot's state directory: write-ahead journal and stored results. PRIVATE to the collection.
 
-    <state_dir>/<bot>/             0700
-        lock                       held by flock for a whole transaction
-        preempt                    who asked the holder to stop
-        open                       the id of the rollback that is not closed yet
-        <rollback_id>/journal.jsonl
-        <rollback_id>/results.json
+<state_dir>/<bot>/             0700
+    lock                       held by flock for a whole transaction
+    preempt                    who asked the holder to stop
+    open                       the id of the rollback that is not closed yet
+    <rollback_id>/journal.jsonl
+    <rollback_id>/results.json
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import json
 import os
 import re
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from collections.abc import Iterator
+from typing import Any
 
 from .._files import read_bytes, remove_file, write_atomic
 from .._operation import OperationError
 from .request import RESUME
 
-Line = Dict[str, Any]
+Line = dict[str, Any]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\Z")
 
 
@@ -56,12 +57,12 @@ class BotState:
         return Rollback(os.path.join(self.path, checked_name("rollback_id", rollback_id)))
 
     @property
-    def open_rollback(self) -> Optional[str]:
+    def open_rollback(self) -> str | None:
         content = read_bytes(self.file("open"))
         return content.decode().strip() or None if content else None
 
     @open_rollback.setter
-    def open_rollback(self, rollback_id: Optional[str]) -> None:
+    def open_rollback(self, rollback_id: str | None) -> None:
         write_atomic(self.file("open"), (rollback_id or "").encode(), mode=0o600)
 
 
@@ -72,17 +73,17 @@ class Rollback:
         self.path = path
         self._results_path = os.path.join(path, "results.json")
         content = read_bytes(self._results_path) if os.path.isdir(path) else None
-        self.results: Dict[str, Any] = json.loads(content) if content else {"closed": False, "results": {}}
+        self.results: dict[str, Any] = json.loads(content) if content else {"closed": False, "results": {}}
 
     @property
     def closed(self) -> bool:
         return bool(self.results["closed"])
 
-    def stored(self, key: str) -> Optional[Dict[str, Any]]:
-        result: Optional[Dict[str, Any]] = self.results["results"].get(key)
+    def stored(self, key: str) -> dict[str, Any] | None:
+        result: dict[str, Any] | None = self.results["results"].get(key)
         return result
 
-    def store(self, key: str, result: Dict[str, Any], *, closed: bool) -> None:
+    def store(self, key: str, result: dict[str, Any], *, closed: bool) -> None:
         self.results["results"][key] = result
         self.results["closed"] = closed
         self._save()
@@ -106,7 +107,7 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.lines: List[Line] = list(_read_lines(path))
+        self.lines: list[Line] = list(_read_lines(path))
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
         if not (read_bytes(path) or b"\n").endswith(b"\n"):
@@ -120,7 +121,7 @@ class Journal:
         os.fsync(self._descriptor)
         self.lines.append(line)
 
-    def last(self, step: str) -> Optional[Line]:
+    def last(self, step: str) -> Line | None:
         """The newest line about a step, None if it never began. Making the bot safe takes a start back."""
         lines = self._since_made_safe() if step.startswith(RESUME + "/") else self.lines
         return next((line for line in reversed(lines) if line.get("step") == step), None)
@@ -132,11 +133,11 @@ class Journal:
             for line in self._since_made_safe()
         )
 
-    def _since_made_safe(self) -> List[Line]:
+    def _since_made_safe(self) -> list[Line]:
         made_safe = [index for index, line in enumerate(self.lines) if line["event"] == "made_safe"]
         return self.lines[made_safe[-1] + 1 :] if made_safe else self.lines
 
-    def first(self, event: str) -> Optional[Line]:
+    def first(self, event: str) -> Line | None:
         return next((line for line in self.lines if line["event"] == event), None)
 
 
@@ -161,7 +162,9 @@ def _read_lines(path: str) -> Iterator[Line]:
 def checked_name(what: str, value: str) -> str:
     """A name that is safe as a directory's; raises OperationError for any other."""
     if not NAME.match(value):
-        raise OperationError(f"{what} is {value!r}: use letters, digits, '.', '_', '@' and '-', starting with a letter or digit")
+        raise OperationError(
+            f"{what} is {value!r}: use letters, digits, '.', '_', '@' and '-', starting with a letter or digit"
+        )
     return value
 
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction import child
@@ -22,7 +22,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.run
 NOBODY = 65534
 
 
-def running(marker: str) -> List[int]:
+def running(marker: str) -> list[int]:
     """The processes that have the marker among their arguments."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -38,7 +38,7 @@ def test_a_step_that_starts_the_next_thing_after_each_failure_is_ended_with_all_
     """Killed one by one, a parent goes on with what comes after the child that failed, and that one gets away."""
     marker = f"300.{os.getpid()}"
 
-    def stubborn() -> Dict[str, Any]:
+    def stubborn() -> dict[str, Any]:
         while True:
             subprocess.call(["sleep", marker], start_new_session=True)
 
@@ -52,7 +52,7 @@ def test_a_step_that_starts_the_next_thing_after_each_failure_is_ended_with_all_
 def test_a_daemon_that_left_its_parents_is_found_on_a_time_out() -> None:
     marker = f"301.{os.getpid()}"
 
-    def daemonise() -> Dict[str, Any]:
+    def daemonise() -> dict[str, Any]:
         if os.fork() == 0:
             subprocess.Popen(["sleep", marker], start_new_session=True)
             os._exit(0)
@@ -66,7 +66,7 @@ def test_a_daemon_that_left_its_parents_is_found_on_a_time_out() -> None:
 
 
 def test_a_process_that_is_killed_gives_no_answer() -> None:
-    def suicide() -> Dict[str, Any]:
+    def suicide() -> dict[str, Any]:
         os.kill(os.getpid(), signal.SIGKILL)
         return {}
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
@@ -72,15 +72,15 @@ class Fleet:
         self.root = root
         self.state = root / "state"
 
-    def step(self, name: str, content: str = "off", **keywords: Any) -> Dict[str, Any]:
+    def step(self, name: str, content: str = "off", **keywords: Any) -> dict[str, Any]:
         options = {"path": str(self.root / name), "content": content, **keywords.pop("options", {})}
         return {"id": name, "name": f"write {name}", "operation": "content", "options": options, **keywords}
 
-    def request(self, stages: List[Dict[str, Any]], **fields: Any) -> Dict[str, Any]:
+    def request(self, stages: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
         defaults = {"rollback_id": "rb-1", "bot": "bot-1", "state_dir": str(self.state), "controller": "ops@here"}
         return {**defaults, "stages": stages, "safe": [], **fields}
 
-    def run(self, stages: List[Dict[str, Any]], **fields: Any) -> Dict[str, Any]:
+    def run(self, stages: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
         result = Transaction(request_from(self.request(stages, **fields)), {"content": Content}).run()
         json.dumps(result)
         return result
@@ -88,11 +88,11 @@ class Fleet:
     def read(self, name: str) -> str:
         return (self.root / name).read_text()
 
-    def applied(self, name: str) -> List[str]:
+    def applied(self, name: str) -> list[str]:
         log = self.root / f"{name}.log"
         return log.read_text().split() if log.exists() else []
 
-    def events(self, rollback_id: str = "rb-1") -> List[Dict[str, Any]]:
+    def events(self, rollback_id: str = "rb-1") -> list[dict[str, Any]]:
         journal = self.state / "bot-1" / rollback_id / "journal.jsonl"
         return [json.loads(line) for line in journal.read_text().splitlines()]
 
@@ -102,7 +102,7 @@ def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path)
 
 
-def statuses(result: Dict[str, Any]) -> Dict[str, str]:
+def statuses(result: dict[str, Any]) -> dict[str, str]:
     return {f"{step['stage']}/{step['id']}": step["status"] for step in result["steps"]}
 
 
@@ -112,7 +112,7 @@ def alive(pid: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def halt(*steps: Dict[str, Any]) -> Dict[str, Any]:
+def halt(*steps: dict[str, Any]) -> dict[str, Any]:
     return {"name": "halt", "on_failure": "continue", "steps": list(steps)}
 
 
@@ -348,12 +348,10 @@ Transaction(request_from(json.loads({request!r})), {{"content": Content}}).run()
 """
 
 
-def hold(fleet: Fleet, stages: List[Dict[str, Any]], **fields: Any) -> "subprocess.Popen[bytes]":
+def hold(fleet: Fleet, stages: list[dict[str, Any]], **fields: Any) -> subprocess.Popen[bytes]:
     """Another process that runs a transaction; returns once it holds the lock."""
     here = Path(__file__)
-    code = HOLDER.format(
-        tests=str(here.parent), module=here.stem, request=json.dumps(fleet.request(stages, **fields))
-    )
+    code = HOLDER.format(tests=str(here.parent), module=here.stem, request=json.dumps(fleet.request(stages, **fields)))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
     first = Path(stages[0]["steps"][0]["options"]["path"] + ".log")
@@ -365,7 +363,7 @@ def hold(fleet: Fleet, stages: List[Dict[str, Any]], **fields: Any) -> "subproce
     raise AssertionError("the holder never began")
 
 
-def slow_revert(fleet: Fleet, seconds: float) -> List[Dict[str, Any]]:
+def slow_revert(fleet: Fleet, seconds: float) -> list[dict[str, Any]]:
     steps = [fleet.step("one", options={"sleep": seconds}), fleet.step("two")]
     return [{"name": "revert", "on_failure": "stop", "steps": steps}]
 
@@ -424,7 +422,10 @@ def hand_edit(fleet: Fleet, name: str, content: str) -> None:
 def test_what_was_proven_before_proves_nothing_now(fleet: Fleet) -> None:
     """A flag that was raised after its proof, before the same id ran again, is no verified bot."""
     hand_edit(fleet, "flag", "off")
-    verify = {"name": "verify", "steps": [fleet.step("flag", mode="prove"), fleet.step("health", options={"fail": True})]}
+    verify = {
+        "name": "verify",
+        "steps": [fleet.step("flag", mode="prove"), fleet.step("health", options={"fail": True})],
+    }
     assert fleet.run([verify], closes=True)["failed"]
     hand_edit(fleet, "flag", "live")
     hand_edit(fleet, "health", "off")
@@ -433,7 +434,7 @@ def test_what_was_proven_before_proves_nothing_now(fleet: Fleet) -> None:
     assert statuses(result)["verify/flag"] == "failed" and not result["closed"]
 
 
-def resume_and_verify(fleet: Fleet, *, healthy: bool) -> List[Dict[str, Any]]:
+def resume_and_verify(fleet: Fleet, *, healthy: bool) -> list[dict[str, Any]]:
     return [
         {"name": "revert", "on_failure": "undo", "requires_safe": True, "steps": [fleet.step("code")]},
         {"name": "resume", "requires_safe": True, "steps": [fleet.step("process", "started")]},
@@ -516,7 +517,7 @@ class Remove(Content):
         return {"content": None}
 
 
-def run_on_full_disk(fleet: Fleet, stages: List[Dict[str, Any]], limit: int = 0, **fields: Any) -> Dict[str, Any]:
+def run_on_full_disk(fleet: Fleet, stages: list[dict[str, Any]], limit: int = 0, **fields: Any) -> dict[str, Any]:
     """Run where no file can grow past ``limit`` bytes."""
     here = Path(__file__)
     code = FULL_DISK.replace("import Content", "import Content, Remove").format(
@@ -524,7 +525,7 @@ def run_on_full_disk(fleet: Fleet, stages: List[Dict[str, Any]], limit: int = 0,
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    result: Dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 

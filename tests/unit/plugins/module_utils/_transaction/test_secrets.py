@@ -12,7 +12,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operation impor
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.secrets import MASK, mask, resolve
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIK\n-----END PRIVATE KEY-----\n"
-SECRETS = {"pair": {"key": "k-1f2e3d", "odd": 'quo"te\\and\'é'}, "pem": PEM, "pin": 1234567890, "list": ["in-a-list"]}
+SECRETS = {"pair": {"key": "k-1f2e3d", "odd": "quo\"te\\and'é"}, "pem": PEM, "pin": 1234567890, "list": ["in-a-list"]}
 
 
 def test_placeholders_become_what_they_stand_for() -> None:
