@@ -44,7 +44,7 @@ class Controller:
         }
 
     def play(self, tasks: list[dict[str, Any]], *arguments: str, files: tuple[str, ...] = (), **variables: Any) -> Run:
-        """Run tasks on a host named bot-1, each to its end whatever comes of it; those with ``register`` are results."""
+        """Run tasks on a host named bot-1, each whatever came before; those with ``register`` are results."""
         results = self.root / "results.json"
         names = [task["register"] for task in tasks if "register" in task]
         pairs = ", ".join(f"{name!r}: {name} | default(none)" for name in names)
@@ -61,7 +61,10 @@ class Controller:
             "gather_facts": False,
             "vars_files": list(files),
             "vars": {**local, **variables},
-            "tasks": [*({"ignore_errors": True, **task} for task in tasks), {**keep, "check_mode": False, "diff": False}],
+            "tasks": [
+                *({"ignore_errors": True, **task} for task in tasks),
+                {**keep, "check_mode": False, "diff": False},
+            ],
         }
         playbook = self.root / "play.yml"
         playbook.write_text(json.dumps([play]))

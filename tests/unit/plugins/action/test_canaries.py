@@ -14,7 +14,6 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,12 @@ from .conftest import Controller, Run
 DEV_LOG = Path("/dev/log")
 PEM = "-----BEGIN PRIVATE KEY-----\nCANARY-pem-line-one-5b1c\nCANARY-pem-line-two-9d0e\n-----END PRIVATE KEY-----"
 TESTNET = {"api_key": "CANARY-testnet-key-7a31", "api_secret": "CANARY-\"quoted\\and'odd-é-8c2f", "pem": PEM}
-PRODUCTION = {"api_key": "CANARY-production-key-11d7", "api_secret": "CANARY-production-secret-4e90", "pem": "CANARY-pem-0"}
-TOKEN = "CANARY-token-e6b2"  # noqa: S105
+PRODUCTION = {
+    "api_key": "CANARY-production-key-11d7",
+    "api_secret": "CANARY-production-secret-4e90",
+    "pem": "CANARY-pem-0",
+}
+TOKEN = "CANARY-token-e6b2"
 LEAK = "CANARY-"
 WATCHED = "the-process-of-the-module"
 
@@ -112,10 +115,12 @@ def steps(port: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """One run, watched: steps that change, that fail while they hold a secret, that never get one; then the module alone."""
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """One run, watched: steps that change, steps that fail while they hold a secret; then the module alone."""
     controller = Controller(tmp_path_factory.mktemp("canaries"))
-    controller.environment["ANSIBLE_INJECT_INVOCATION"] = "true"  # shows the arguments, as all did before ansible-core 2.20
+    controller.environment["ANSIBLE_INJECT_INVOCATION"] = (
+        "true"  # shows the arguments, as all did before ansible-core 2.20
+    )
     root = controller.root
     (root / "flag").write_text("live")
     for name in ("exchange.yaml", "other.yaml"):
@@ -163,7 +168,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         )
     finally:
         log, commands = syslog.stop(), processes.stop()
-    yield Seen(run, root, log, commands)
+    return Seen(run, root, log, commands)
 
 
 def assert_no_canary(text: str) -> None:

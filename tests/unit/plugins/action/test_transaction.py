@@ -61,7 +61,13 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
     tasks = [
         transaction(
             "mixed",
-            [halt(steps_from="mixed_steps", only="{{ nowhere | default(omit) }}", budget="{{ nowhere | default(omit) }}")],
+            [
+                halt(
+                    steps_from="mixed_steps",
+                    only="{{ nowhere | default(omit) }}",
+                    budget="{{ nowhere | default(omit) }}",
+                )
+            ],
             safe={"steps_from": "mixed_safe", "only": "{{ nowhere | default(omit) }}"},
             secrets_from="nowhere_secrets",
         ),
@@ -123,7 +129,16 @@ class Vault:
 
     def encrypted(self, text: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "vault", "encrypt_string", "--vault-password-file", str(self.right), text],
+            [
+                sys.executable,
+                "-m",
+                "ansible",
+                "vault",
+                "encrypt_string",
+                "--vault-password-file",
+                str(self.right),
+                text,
+            ],
             env=self.controller.environment,
             capture_output=True,
             text=True,
@@ -159,7 +174,10 @@ def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(control
         "mixed", [halt(steps=[])], secrets_from="secrets", safe={"steps_from": "steps", "only": ["first", "last"]}
     )
     task["tradeops.botfleet.transaction"]["stages"] = [halt(steps_from="steps")]
-    given = {"secrets": {"binance": "{{ credentials }}"}, "steps": [lower("first"), on_testnet, secret_path, lower("last")]}
+    given = {
+        "secrets": {"binance": "{{ credentials }}"},
+        "steps": [lower("first"), on_testnet, secret_path, lower("last")],
+    }
     run = controller.play([task], "--vault-password-file", str(vault.wrong), files=(variables,), **given)
     assert statuses(run, "mixed") == {
         "first": "changed",

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import ansible.template
 import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
@@ -22,9 +23,8 @@ HTTP = {"url": "http://127.0.0.1:9000/status"}
 
 def trusted(value: Any) -> Any:
     """What stands in a playbook may be templated; from ansible-core 2.19 on that has to be said."""
-    try:
-        from ansible.template import trust_as_template
-    except ImportError:
+    trust_as_template = getattr(ansible.template, "trust_as_template", None)
+    if trust_as_template is None:
         return value
     if isinstance(value, dict):
         return {key: trusted(item) for key, item in value.items()}

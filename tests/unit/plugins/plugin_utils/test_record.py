@@ -1,0 +1,221 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the record says of a rollback, from results of the real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._barrier import barrier
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record, decision, epoch, iso
+
+from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, TIMED_OUT, UNREACHABLE, Bot
+
+NOW = DECIDED_EPOCH + 90
+
+
+def record(variables: list[dict[str, Any]], check_mode: bool = False, **inputs: Any) -> dict[str, Any]:
+    by_name = {entry["inventory_hostname"]: entry for entry in variables}
+    given = {
+        "rollback_id": "rb-1",
+        "plan": "emergency",
+        "scope": "bots",
+        "trigger": "operator",
+        "reason": "P&L anomaly",
+        "decided_at": DECIDED,
+        "bots": list(by_name),
+        "inputs": {"batch": "25%"},
+        **inputs,
+    }
+    return build_record(given, by_name, check_mode, NOW)
+
+
+def row(halt: Any, revert: Any, bot: Bot, check_mode: bool = False, **variables: Any) -> dict[str, Any]:
+    result: dict[str, Any] = record([bot.variables(halt, revert, **variables)], check_mode)["bots"][0]
+    return result
+
+
+def states(entry: dict[str, Any]) -> tuple[bool, bool, bool, str]:
+    return entry["safe"], entry["restored"], entry["verified"], entry["trading"]
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Bot:
+    return Bot(tmp_path)
+
+
+def test_a_record_has_what_the_runbook_asks_for(bot: Bot) -> None:
+    """S2.16, and the fields of the final table."""
+    found = record([bot.variables(bot.halt(), bot.revert())])
+    assert {name: found[name] for name in list(found)[:19]} == {
+        "rollback_id": "rb-1",
+        "check_mode": False,
+        "plan": "emergency",
+        "phase": None,
+        "scope": "bots",
+        "trigger": "operator",
+        "reason": "P&L anomaly",
+        "outcome": "restored",
+        "start_time": "2026-01-05T03:15:00.000Z",
+        "completion_time": "2026-01-05T03:16:30.000Z",
+        "duration_minutes": 1.5,
+        "time_to_safe_seconds": 2.0,
+        "time_to_restored_seconds": 9.0,
+        "data_loss": found["data_loss"],
+        "service_impact_minutes": 0.15,
+        "root_cause": None,
+        "prevention_measures": [],
+        "inputs": {"batch": "25%"},
+        "bots": found["bots"],
+    }
+    wanted = {"name", "kind", "safe", "restored", "verified", "trading", "exposure", "from", "to", "stages", "failure"}
+    assert wanted <= set(found["bots"][0])
+
+
+def test_a_restored_bot(bot: Bot) -> None:
+    entry = row(bot.halt(), bot.revert(), bot)
+    assert states(entry) == (True, True, True, "off")
+    assert (entry["from"], entry["to"]) == (BAD, GOOD)
+    assert (entry["safe_after_seconds"], entry["restored_after_seconds"], entry["failure"]) == (2.0, 9.0, None)
+    assert [(stage["name"], stage["status"]) for stage in entry["stages"]] == [
+        ("halt", "ok"),
+        ("revert", "ok"),
+        ("resume", "ok"),
+        ("verify", "ok"),
+    ]
+    budgets = {stage["name"]: (stage["budget"], stage["over_budget"]) for stage in entry["stages"]}
+    assert budgets == {"halt": (30, False), "revert": (60, False), "resume": (120, False), "verify": (0.0, True)}
+
+
+@pytest.mark.parametrize(("holds", "state"), [(True, "unproven"), (None, "unproven"), (False, "none")])
+def test_exposure_is_none_only_where_it_is_declared(bot: Bot, holds: Any, state: str) -> None:
+    assert row(bot.halt(), None, bot, botfleet_holds_positions=holds)["exposure"] == {"state": state}
+
+
+@pytest.mark.parametrize("halt", [None, UNREACHABLE, TIMED_OUT, {"failed": True, "msg": "MODULE FAILURE\nsee stdout"}])
+def test_a_bot_that_gave_no_answer_is_exposed(bot: Bot, halt: Any) -> None:
+    entry = row(halt, SKIPPED, bot)
+    assert states(entry) == (False, False, False, "on")
+    assert entry["failure"] and "\n" not in entry["failure"]
+    assert entry["from"] is None and entry["safe_after_seconds"] is None
+
+
+def test_a_bot_that_could_not_be_stopped_is_exposed(bot: Bot) -> None:
+    entry = row(bot.halt(stop_fails=True), SKIPPED, bot)
+    assert states(entry)[:3] == (False, False, False)
+    assert "process stopped: process is running" in entry["failure"]
+
+
+@pytest.mark.parametrize("revert", [UNREACHABLE, TIMED_OUT])
+def test_a_bot_that_went_away_in_its_revert_is_exposed(bot: Bot, revert: Any) -> None:
+    """It may run by now, on either version; what halt read is no longer what is."""
+    entry = row(bot.halt(), revert, bot)
+    assert states(entry) == (False, False, False, "on") and entry["to"] is None and entry["from"] == BAD
+    assert "unreachable" in entry["failure"] or "did not answer" in entry["failure"]
+    assert entry["safe_after_seconds"] is None
+
+
+def test_a_bot_whose_revert_failed_is_safe_where_it_was(bot: Bot) -> None:
+    entry = row(bot.halt(), bot.revert(code_fails=True), bot)
+    assert states(entry) == (True, False, False, "off") and (entry["from"], entry["to"]) == (BAD, BAD)
+    assert "told to fail" in entry["failure"] and entry["restored_after_seconds"] is None
+
+
+def test_a_bot_whose_verification_failed_is_safe_on_the_reverted_code(bot: Bot) -> None:
+    entry = row(bot.halt(), bot.revert(healthy=False), bot)
+    assert states(entry) == (True, False, False, "off") and entry["to"] == GOOD
+    assert "health is bad" in entry["failure"]
+
+
+def test_a_bot_that_was_held_at_the_barrier_says_why(bot: Bot) -> None:
+    gone = Bot(bot.path.parent, "bot-2")
+    variables = {"bot-1": bot.variables(bot.halt()), "bot-2": gone.variables(UNREACHABLE)}
+    held = barrier(list(variables), variables)
+    entry = row(variables["bot-1"]["halt_result"], SKIPPED, bot, halt_barrier=held)
+    assert states(entry) == (True, False, False, "off") and entry["failure"].startswith("held at the barrier")
+    assert entry["to"] == BAD
+
+
+def test_a_bot_of_a_batch_that_was_not_begun(bot: Bot) -> None:
+    entry = row(bot.halt(), SKIPPED, bot)
+    assert states(entry) == (True, False, False, "off") and "an earlier batch failed" in entry["failure"]
+
+
+def test_a_flag_that_is_up_after_the_revert_is_neither_restored_nor_safe(bot: Bot) -> None:
+    """Verification passed, and then what is read last says otherwise."""
+    halt, revert = bot.halt(), bot.revert()
+    revert["safe"]["read"][0].update(ok=False, message="flag is up")
+    revert["safe"]["trading"] = "on"
+    assert states(row(halt, revert, bot)) == (False, False, False, "on")
+    assert "restored, but not safe: flag down: flag is up" in row(halt, revert, bot)["failure"]
+
+
+def test_a_bot_that_is_not_closed_is_not_restored(bot: Bot) -> None:
+    entry = row(bot.halt(), bot.revert(closes=False), bot)
+    assert not entry["restored"] and "not closed" in entry["failure"]
+
+
+def test_a_resumed_rollback_counts_from_the_first_decision(bot: Bot) -> None:
+    """The host remembers the first decision; a second run of the same id starts later and was decided then."""
+    bot.halt()
+    halt, revert = bot.halt(received=62.0, decided_at="2026-01-05T03:16:00Z"), bot.revert(received=70.0)
+    found = record([bot.variables(halt, revert)], decided_at="2026-01-05T03:16:00Z")
+    assert found["start_time"] == "2026-01-05T03:15:00.000Z"
+    assert (found["time_to_safe_seconds"], found["time_to_restored_seconds"]) == (62.0, 70.0)
+
+
+def test_a_stored_result_is_known_since_it_was_read(bot: Bot) -> None:
+    """When others of the fleet finish later, under the same id: a time that is too long, never one too short."""
+    bot.halt()
+    bot.revert()
+    halt, revert = bot.halt(received=500.0), bot.revert(received=501.0)
+    assert halt["stored"] and revert["stored"]
+    entry = row(halt, revert, bot)
+    assert states(entry) == (True, True, True, "off") and entry["stored"]
+    assert (entry["safe_after_seconds"], entry["restored_after_seconds"]) == (500.0, 501.0)
+
+
+def test_a_fleet_is_what_its_worst_bot_is(tmp_path: Path) -> None:
+    """Figures that not every bot reached are null."""
+    restored, safe, gone = (Bot(tmp_path, f"bot-{number}") for number in (1, 2, 3))
+    rows = [restored.variables(restored.halt(), restored.revert(received=9.0))]
+    assert record(rows)["outcome"] == "restored"
+    rows.append(safe.variables(safe.halt(received=4.0), safe.revert(code_fails=True)))
+    found = record(rows)
+    assert found["outcome"] == "safe"
+    assert (found["time_to_safe_seconds"], found["time_to_restored_seconds"]) == (4.0, None)
+    assert found["service_impact_minutes"] is None
+    rows.append(gone.variables(UNREACHABLE, SKIPPED))
+    found = record(rows)
+    assert (found["outcome"], found["time_to_safe_seconds"]) == ("exposed", None)
+
+
+def test_a_fleet_without_bots_is_not_restored() -> None:
+    assert record([])["outcome"] == "exposed"
+
+
+def test_check_mode_tells_what_would_be(bot: Bot) -> None:
+    """A live bot whose steps can all be planned would be restored; one whose steps cannot would not."""
+    halt, revert = bot.halt(check_mode=True), bot.revert(check_mode=True)
+    entry = row(halt, revert, bot, check_mode=True)
+    assert (entry["safe"], entry["restored"], entry["from"], entry["to"]) == (True, True, BAD, GOOD)
+    assert entry["trading"] == "on", "which is how it is"
+    entry = row(bot.halt(check_mode=True, target_fails=True), SKIPPED, bot, check_mode=True)
+    assert not entry["safe"] and "no tag matches" in entry["failure"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (DECIDED, DECIDED_EPOCH),
+        ("2026-01-05T03:15:00", DECIDED_EPOCH),
+        ("2026-01-05T04:15:00+01:00", DECIDED_EPOCH),
+        ("2026-01-05T03:15:00.250000Z", DECIDED_EPOCH + 0.25),
+    ],
+)
+def test_times(text: str, seconds: float) -> None:
+    assert epoch(text) == seconds and epoch(iso(seconds)) == seconds
+    assert decision([None, {"decided_at": text}, {"decided_at": ""}], "2027-01-01T00:00:00Z") == seconds
