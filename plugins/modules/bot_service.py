@@ -18,7 +18,7 @@ description:
   - Units are neither enabled nor disabled.
   - A process is the bot's own if it is in the cgroup of its systemd unit; or O(pidfile) names it; or its command
     line is that of O(command) or O(pattern), its working directory is in O(chdir), and O(user) runs it; or it
-    descends from one of these, or is in a session that one of these leads.
+    descends from one of the latter two, or is in a session that one of them leads.
   - So neither a shell in the bot's directory nor C(less), an editor or C(tail) on its files is ever taken for the
     bot, nor is the bot next door with the same command in another directory.
 extends_documentation_fragment:
@@ -120,8 +120,7 @@ options:
     type: str
   log:
     description:
-      - The bot's log, the last lines of which are shown when the bot does not run. It is read with the rights of
-        the bot's user.
+      - The bot's log, the last lines of which are shown when the bot does not run. The file itself, not a symlink.
       - By default, the journal of the unit when O(manager=systemd).
       - When O(manager=process), the output of O(command) is appended to it.
     type: path

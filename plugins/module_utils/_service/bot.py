@@ -35,7 +35,7 @@ class Bot:
     def look(self) -> tuple[Reading, Owned]:
         """What there is now. What was ``remembered`` as the bot's stays so when its parents are gone."""
         reading = self.manager.read()
-        if _process.hides_others() and self.criteria.uid != os.geteuid():
+        if _process.hides_others() and (reading.cgroup is not None or self.criteria.uid != os.geteuid()):
             raise OperationError(f"/proc hides the processes of other users, so {self.name} cannot be seen: set become")
         return reading, survey(self.criteria, cgroup=reading.cgroup, main=reading.main, known=self._known)
 

@@ -9,7 +9,7 @@ alone proves nothing. A process is the bot's when it is
 - in the cgroup of its systemd unit, or
 - the one that its pidfile names, or
 - one whose command line is the bot's (``command``, ``pattern``), in its directory and of its user, or
-- a descendant of one of these, or in a session that one of these leads.
+- a descendant of one of the latter two, or in a session that one of them leads.
 
 What only looks like the bot's is an error, which names it, and nothing is signalled.
 """
@@ -101,21 +101,18 @@ def survey(
     everyone = _process.all_processes()
     helpers = _process.helpers(everyone)
     if cgroup is None:
-        leader, left = from_pidfile(criteria, everyone)
+        leader, orphans = from_pidfile(criteria, everyone)
+        tree = _process.family([leader] if leader else [], everyone)
     else:
-        left = [process for pid, process in everyone.items() if cgroup and _process.in_cgroup(pid, cgroup)]
-        leader = everyone.get(main or 0)
-    tree = _process.family([leader] if leader else [], everyone)
-    if cgroup is not None:
-        tree.update(_process.family(left, everyone))
-        if leader is None and len(_tops(tree)) == 1:
-            (leader,) = _tops(tree)
+        tree = {pid: process for pid, process in everyone.items() if cgroup and _process.in_cgroup(pid, cgroup)}
+        tops = _tops(tree)
+        leader, orphans = everyone.get(main or 0) or (tops[0] if len(tops) == 1 else None), []
     remembered = {old.pid: everyone[old.pid] for old in known if _process.same(old, everyone.get(old.pid))}
     claimed = claim(criteria, everyone, helpers, {**tree, **remembered})
     if leader is None and cgroup is None and claimed:
         leader = min(_tops(claimed), key=lambda process: process.start)
         tree = _process.family([leader], everyone)
-    strays = {**_process.family([*claimed.values(), *left], everyone), **remembered}
+    strays = {**_process.family([*claimed.values(), *orphans], everyone), **remembered}
     owned = {**strays, **tree}
     suspects = [
         process
@@ -148,7 +145,7 @@ def claim(
 
 
 def from_pidfile(criteria: Criteria, everyone: Mapping[int, Process]) -> tuple[Process | None, list[Process]]:
-    """The process that the pidfile names, and when it is gone what is left of the session that it led.
+    """The process that the pidfile names, and when it is gone the orphans of the session that it led.
 
     A pidfile outlives its process, and the pid goes to somebody else: to be believed, the process is older than the
     pidfile or has the bot's command line, in the bot's directory (or in ``/``, where daemons go).
