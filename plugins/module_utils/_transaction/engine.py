@@ -11,13 +11,13 @@ from typing import Any
 
 from .._operation import Operation, OperationError
 from .lock import Lock, Locked
-from .request import HALT, NOT_IN_CHECK_MODE, PROOFS, Request, Stage, Step
+from .request import HALT, NOT_IN_CHECK_MODE, PROOFS, REVERT, Request, Stage, Step
 from .runner import Runner
 from .safety import Safety
 from .state import BotState, Journal, NoJournal, Rollback, checked_name
 
 Result = dict[str, Any]
-DONE = ("unchanged", "changed", "resumed")
+PAUSE = 0.2
 
 
 class Closed(OperationError):
@@ -149,7 +149,7 @@ class Transaction:
     def _run_stage(self, stage: Stage) -> str:
         """Returns the first failure, empty if there was none."""
         if not self._request.check_mode:
-            time.sleep(stage.delay)
+            self._wait(stage.delay)
         started = time.monotonic()
         failure = self._run_steps(stage)
         if failure and stage.on_failure != "continue" and not self._request.check_mode and not self._preempted():
@@ -158,6 +158,11 @@ class Transaction:
             self._make_safe(stage)
         self._stages.append(_stage_result(stage, "failed" if failure else "ok", time.monotonic() - started, failure))
         return failure
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._preempted():
+            time.sleep(min(PAUSE, max(0.0, end - time.monotonic())))
 
     def _run_steps(self, stage: Stage) -> str:
         failure = "" if stage.steps else f"stage {stage.name} has no steps for this bot"
@@ -169,7 +174,8 @@ class Transaction:
                 return preempted
             earlier = self._proven_earlier(stage, step)
             if not proven_safe and earlier is None and step.when:
-                missing = self._safety.missing(resumed=self._journal.resume_begun())
+                may_run = stage.name != REVERT and self._journal.resume_begun()
+                missing = self._safety.missing(resumed=may_run)
                 if missing:
                     failure = f"the bot is not proven safe ({'; '.join(missing)}): nothing was changed"
                     self._skip_rest(stage, index, failure)

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-HALT, RESUME = "halt", "resume"
+HALT, REVERT, RESUME = "halt", "revert", "resume"
 PROOFS = ("verify", "watch")
 NOT_IN_CHECK_MODE = (RESUME, *PROOFS)
-STAGES = (HALT, "preserve", "revert", RESUME, "verify", "watch")
+STAGES = (HALT, "preserve", REVERT, RESUME, "verify", "watch")
 POLICIES = ("continue", "stop", "undo")
 MODES = ("apply", "plan", "prove")
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .._files import read_bytes, remove_file, write_atomic
+from .._files import NO_FOLLOW, read_bytes, remove_file, write_atomic
 from .._operation import OperationError
 from .request import RESUME
 
@@ -41,7 +41,11 @@ class BotState:
         """Make the directory; raises OperationError when it cannot be written."""
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
-            os.chmod(self.path, 0o700)
+            directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW)
+            try:
+                os.fchmod(directory, 0o700)
+            finally:
+                os.close(directory)
             write_atomic(self.file("writable"), b"", mode=0o600)
             remove_file(self.file("writable"))
         except (OSError, OperationError) as error:

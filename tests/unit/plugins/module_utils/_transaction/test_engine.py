@@ -578,3 +578,36 @@ def test_halt_goes_on_without_a_lock_that_nobody_lets_go_of(fleet: Fleet) -> Non
 def test_check_mode_finds_a_bot_whose_state_cannot_be_kept(fleet: Fleet) -> None:
     assert "use letters" in fleet.run([halt(fleet.step("flag"))], bot="a bot", check_mode=True)["msg"]
     assert "absolute" in fleet.run([halt(fleet.step("flag"))], state_dir="state", check_mode=True)["msg"]
+
+
+def test_halt_does_not_wait_for_a_staggered_start(fleet: Fleet) -> None:
+    delayed = {"name": "resume", "delay": 60, "steps": [fleet.step("start")]}
+    holder = hold(fleet, [{"name": "revert", "steps": [fleet.step("one")]}, delayed], rollback_id="rb-other")
+    started = time.monotonic()
+    result = fleet.run([halt(fleet.step("flag"))], preempt=True, preempt_after=30)
+    assert holder.wait() == 0 and time.monotonic() - started < 20
+    assert "stopped after its step" in result["msg"] and fleet.applied("start") == []
+
+
+def test_nothing_is_reverted_below_a_running_bot(fleet: Fleet) -> None:
+    """The controller died after the start; the same id, with other inputs, has something left to revert."""
+    stopped = fleet.step("process", "stopped", until_resume=True)
+    fleet.run([halt(fleet.step("process", "stopped"))], safe=[stopped])
+    resume = {"name": "resume", "requires_safe": True, "steps": [fleet.step("process", "started")]}
+    fleet.run([resume], safe=[stopped])
+    revert = {"name": "revert", "requires_safe": True, "on_failure": "undo", "steps": [fleet.step("testnet", "on")]}
+    result = fleet.run([revert, resume], safe=[stopped], closes=True)
+    assert "not proven safe" in result["msg"] and fleet.applied("testnet") == []
+    assert fleet.read("process") == "stopped" and result["safe"]["is_safe"]
+    assert fleet.run([revert, resume], safe=[stopped], closes=True)["closed"], "and the next run completes"
+
+
+def test_a_link_in_place_of_a_state_directory_is_not_followed(fleet: Fleet) -> None:
+    """Whoever owns the directory above could point root at somebody else's directory."""
+    elsewhere = fleet.root / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    fleet.state.mkdir()
+    (fleet.state / "bot-1").symlink_to(elsewhere)
+    result = fleet.run([{"name": "revert", "steps": [fleet.step("code")]}])
+    assert result["failed"] and fleet.applied("code") == []
+    assert elsewhere.stat().st_mode & 0o777 == 0o755 and list(elsewhere.iterdir()) == []
