@@ -35,7 +35,7 @@ else:
 if "reloads" in words:
     signal.signal(signal.SIGHUP, lambda number, frame: note("reloaded"))
 if "dies-of-reload" in words:
-    signal.signal(signal.SIGHUP, leave)
+    signal.signal(signal.SIGHUP, lambda number, frame: signal.alarm(1))
 if "worker" in words:
     import subprocess
     subprocess.Popen(["sleep", "600"], cwd="/", start_new_session=True)

@@ -308,6 +308,19 @@ class TestScript:
         assert outcome.status == "changed", outcome.message
         assert outcome.change == {"stopped": [pid], "killed": []}
 
+    def test_workers_that_the_script_leaves_are_ended(self, bot: Directory) -> None:
+        """S1.3: shutdown.sh knows of the main process only, and returns when it is gone."""
+        bot.script(
+            "shutdown.sh", '#!/bin/sh\nkill "$(cat bot.pid)"\nwhile kill -0 "$(cat bot.pid)"; do sleep 0.1; done\n'
+        )
+        options = bot.scripted("worker", stop_command=["./shutdown.sh"], timeout=2)
+        main = started(options)
+        wait_for(lambda: len(operation(options, "started").observe()["pids"]) == 2)
+        worker = next(pid for pid in operation(options, "started").observe()["pids"] if pid != main)
+        outcome = carried_out(options, "stopped")
+        assert outcome.status == "changed", outcome.message
+        assert outcome.change == {"stopped": sorted([main, worker]), "killed": []}
+
     def test_what_a_failed_start_leaves_is_ended(self, bot: Directory) -> None:
         """S1.5: a bot that runs although its start failed would trade unnoticed."""
         bot.script(
@@ -438,7 +451,7 @@ class TestReload:
         assert bot.running() == [pid]
 
     def test_a_bot_that_dies_of_it_is_a_failure(self, bot: Directory) -> None:
-        options = bot.process("dies-of-reload")
+        options = bot.process("dies-of-reload", settle=1.5)
         started(options)
         outcome = carried_out(options, "reloaded")
         assert outcome.status == "failed"
