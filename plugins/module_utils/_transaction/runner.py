@@ -55,7 +55,10 @@ class Runner:
 
     def _timed(self, step: Step, work: Callable[[type[Operation]], Result]) -> Result:
         started = time.monotonic()
-        operation = self._registry[step.operation]  # here, so that no later process has to load it again
+        try:
+            operation = self._registry[step.operation]  # here, so that no later process has to load it again
+        except Exception as error:  # noqa: BLE001  # this host's Python may lack what one operation imports
+            return {**_failure(f"{step.operation} cannot be loaded here: {error!r}"), "applied": False, "seconds": 0.0}
         try:
             result = child.call(lambda: mask(_guarded(lambda: work(operation)), self._secrets), step.timeout)
             _load(result.pop("loaded", []))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Operation
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction import child
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.request import Step
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.runner import Runner
@@ -96,7 +97,7 @@ def test_a_host_without_a_process_left_fails_the_step_and_nothing_else() -> None
             if os.geteuid() == 0:
                 os.setuid(NOBODY)
             resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-            outcome = Runner({}, {}, False).run(Step("a", "a", "none"), "apply")
+            outcome = Runner({"a": Operation}, {}, False)  # type: ignore[type-abstract].run(Step("a", "a", "a"), "apply")
             os.write(writer, json.dumps(outcome).encode())
         finally:
             os._exit(0)

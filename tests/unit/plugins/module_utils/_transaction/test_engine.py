@@ -611,3 +611,22 @@ def test_a_link_in_place_of_a_state_directory_is_not_followed(fleet: Fleet) -> N
     result = fleet.run([{"name": "revert", "steps": [fleet.step("code")]}])
     assert result["failed"] and fleet.applied("code") == []
     assert elsewhere.stat().st_mode & 0o777 == 0o755 and list(elsewhere.iterdir()) == []
+
+
+class Registry(dict[str, Any]):
+    """One operation needs a module that this host's Python lacks."""
+
+    def __getitem__(self, name: str) -> Any:
+        return __import__("no_such_module") if name == "unloadable" else super().__getitem__(name)
+
+
+def test_an_operation_that_cannot_be_loaded_fails_its_step_only(fleet: Fleet) -> None:
+    steps = [
+        {**fleet.step("a"), "operation": "unloadable"},
+        {**fleet.step("b"), "operation": "unknown"},
+        fleet.step("flag"),
+    ]
+    request = request_from(fleet.request([halt(*steps)], safe=[fleet.step("flag")]))
+    result = Transaction(request, Registry(content=Content)).run()
+    assert statuses(result) == {"halt/a": "failed", "halt/b": "failed", "halt/flag": "changed"}
+    assert "no_such_module" in result["steps"][0]["message"] and result["safe"]["is_safe"]
