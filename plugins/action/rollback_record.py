@@ -56,9 +56,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         name = checked_name("rollback_id", options["rollback_id"]) + ("-check" if check_mode else "")
         artifacts = os.path.abspath(options["artifacts_dir"])
         directory = os.path.join(artifacts, name)
-        record = self._earlier(directory, task_vars, options["bots"]) or build_record(
-            options, self._variables(task_vars, options["bots"]), check_mode, time.time()
-        )
+        variables = self._variables(task_vars, options["bots"])
+        standing = _read(os.path.join(directory, "record.json"))
+        if standing is not None and all((bot["revert_result"] or {}).get("stored") for bot in variables.values()):
+            record = standing  # every host only returned what it had stored
+        else:
+            record = build_record(options, variables, check_mode, time.time(), standing)
         lines = summary(record, os.path.join(directory, "record.json"))
         os.makedirs(directory, exist_ok=True)
         _write(os.path.join(directory, "record.json"), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
@@ -75,21 +78,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         }
 
     def _variables(self, task_vars: Any, bots: list[str]) -> dict[str, dict[str, Any]]:
-        everyone = task_vars["hostvars"]
-        return {bot: {name: _value(everyone[bot], name) for name in NEEDED} for bot in bots}
+        everyone = ((bot, task_vars["hostvars"][bot]) for bot in bots)
+        return {bot: {name: _value(variables, name) for name in NEEDED} for bot, variables in everyone}
 
-    def _earlier(self, directory: str, task_vars: Any, bots: list[str]) -> dict[str, Any] | None:
-        """The record that stands, when every host only returned what it had stored."""
-        path = os.path.join(directory, "record.json")
-        results = [task_vars["hostvars"][bot].get("revert_result") or {} for bot in bots]
-        if not os.path.exists(path) or not all(result.get("stored") for result in results):
-            return None
-        try:
-            with open(path, encoding="utf-8") as handle:
-                record: dict[str, Any] = json.load(handle)
-        except (OSError, ValueError):  # written anew
-            return None
-        return record
+
+def _read(path: str) -> dict[str, Any] | None:
+    """An earlier record, None if there is none that can be read."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            record: dict[str, Any] = json.load(handle)
+    except (OSError, ValueError):
+        return None
+    return record
 
 
 def _value(variables: Any, name: str) -> Any:

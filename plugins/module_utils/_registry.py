@@ -1,26 +1,49 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations that a step can name. PRIVATE to the collection.
-
-Each is imported by name: Ansible packs what a module imports statically, and nothing else.
-"""
+"""The operations that a step can name. PRIVATE to the collection."""
 
 from __future__ import annotations
 
-from ._operation import Operation
-from ._operations.bot_service import BotService
-from ._operations.config_snapshot import ConfigSnapshot
-from ._operations.exchange_testnet import ExchangeTestnet
-from ._operations.git_deploy_tag import GitDeployTag
-from ._operations.go_live_flag import GoLiveFlag
-from ._operations.health_check import HealthCheck
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-OPERATIONS: dict[str, type[Operation]] = {
-    "bot_service": BotService,
-    "config_snapshot": ConfigSnapshot,
-    "exchange_testnet": ExchangeTestnet,
-    "git_deploy_tag": GitDeployTag,
-    "go_live_flag": GoLiveFlag,
-    "health_check": HealthCheck,
+from ._operation import Operation
+
+if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host loads only what its steps name
+    from ._operations import (  # noqa: F401
+        bot_service,
+        config_snapshot,
+        exchange_testnet,
+        git_deploy_tag,
+        go_live_flag,
+        health_check,
+    )
+
+CLASSES = {
+    "bot_service": "BotService",
+    "config_snapshot": "ConfigSnapshot",
+    "exchange_testnet": "ExchangeTestnet",
+    "git_deploy_tag": "GitDeployTag",
+    "go_live_flag": "GoLiveFlag",
+    "health_check": "HealthCheck",
 }
+
+
+class Registry(Mapping[str, type[Operation]]):
+    """Operations by name, each imported when it is first asked for."""
+
+    def __getitem__(self, name: str) -> type[Operation]:
+        class_name = CLASSES[name]
+        operation: type[Operation] = getattr(import_module(f"{__package__}._operations.{name}"), class_name)
+        return operation
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CLASSES)
+
+    def __len__(self) -> int:
+        return len(CLASSES)
+
+
+OPERATIONS = Registry()

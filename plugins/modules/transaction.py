@@ -85,9 +85,9 @@ options:
         default: 0.0
       steps:
         description:
-          - The steps themselves. Each has one operation with its options, and may have C(id), C(name), C(when) (a
-            boolean), C(timeout)
-            (seconds, 300 by default; the step is killed with its children) and C(mode).
+          - The steps themselves. Each has one operation with its options, and may have C(args) (more options, as in a
+            task), C(id), C(name), C(when) (a boolean), C(timeout) (seconds, 300 by default; the step is killed with its
+            children) and C(mode).
           - C(mode) is C(apply), C(plan) (never changes anything) or C(prove) (never changes anything and fails unless
             the wanted state is there).
           - 'Where an option takes a secret, write C({secret: name}) with a name from O(secrets_from).'

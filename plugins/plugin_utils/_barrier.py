@@ -31,6 +31,9 @@ def barrier(
     are not to be compared, ``botfleet_target_group``
     plan: with the step ids of each stage, by kind
     """
+    variables = {
+        bot: variables[bot] for bot in bots
+    }  # Ansible makes a host's variables anew each time they are asked for
     halts = {bot: variables[bot].get("halt_result") for bot in bots}
     why = {bot: unsafe_because(halts[bot], check_mode) for bot in bots}
     unsafe = [bot for bot in bots if why[bot]]

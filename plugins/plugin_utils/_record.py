@@ -15,17 +15,26 @@ Bot = dict[str, Any]
 Variables = Mapping[str, Mapping[str, Any]]
 
 
-def build_record(inputs: Mapping[str, Any], variables: Variables, check_mode: bool, now: float) -> dict[str, Any]:
+def build_record(
+    inputs: Mapping[str, Any],
+    variables: Variables,
+    check_mode: bool,
+    now: float,
+    standing: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """The record (S2.16 is a subset of it).
 
     inputs: rollback_id, plan, phase, scope, trigger, reason, decided_at (UTC, ISO 8601), bots, inputs
     variables: by bot, with ``halt_result``, ``halt_barrier``, ``revert_result`` and its ``botfleet_*``
     now: the controller's clock, s since the epoch; so are all times in it
+    standing: the record of an earlier run of this id; when a bot first was safe or restored stays as it is there
     Figures that not every bot reached are None.
     """
     bots = list(inputs["bots"])
-    decided = decision([variables[bot].get("halt_result") for bot in bots], inputs["decided_at"])
-    rows = [_bot(bot, variables[bot], decided, check_mode) for bot in bots]
+    halts = [variables[bot].get("halt_result") for bot in bots]
+    decided = decision([*halts, {"decided_at": (standing or {}).get("start_time")}], inputs["decided_at"])
+    earlier = {row["name"]: row for row in (standing or {}).get("bots", [])}
+    rows = [_bot(bot, variables[bot], decided, check_mode, earlier.get(bot, {})) for bot in bots]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
     return {
         "rollback_id": inputs["rollback_id"],
@@ -73,7 +82,7 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bool) -> Bot:
+def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bool, earlier: Bot) -> Bot:
     halt, revert = variables.get("halt_result"), variables.get("revert_result")
     if revert and revert.get("skipped"):
         revert = None
@@ -92,8 +101,8 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
         "exposure": {"state": "none" if variables.get("botfleet_holds_positions") is False else "unproven"},
         "from": running_tag(halt),
         "to": _ended_on(halt, revert, restored),
-        "safe_after_seconds": _after(halt, decided) if safe else None,
-        "restored_after_seconds": _after(revert, decided) if restored else None,
+        "safe_after_seconds": _after(halt, decided, earlier.get("safe_after_seconds")) if safe else None,
+        "restored_after_seconds": _after(revert, decided, earlier.get("restored_after_seconds")) if restored else None,
         "stored": bool((last or {}).get("stored")),
         "stages": [stage for result in (halt, revert) for stage in (result or {}).get("stages") or []],
         "steps": [step for result in (halt, revert) for step in (result or {}).get("steps") or []],
@@ -145,7 +154,10 @@ def _ended_on(halt: Mapping[str, Any] | None, revert: Mapping[str, Any] | None, 
     return _version(revert) or (tag_to_go_back_to(halt) if restored else running_tag(halt))
 
 
-def _after(result: Mapping[str, Any] | None, decided: float) -> float | None:
+def _after(result: Mapping[str, Any] | None, decided: float, first: float | None) -> float | None:
+    """Seconds from the decision until the controller knew it."""
+    if first is not None:
+        return first
     received = ((result or {}).get("controller_times") or {}).get("received")
     return None if received is None else round(received - decided, 2)
 

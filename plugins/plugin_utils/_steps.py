@@ -15,13 +15,14 @@ from typing import Any, Callable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ..module_utils._registry import OPERATIONS
+from ..module_utils._registry import OPERATIONS as REGISTRY
 from ..module_utils._transaction.request import MODES
 from ..module_utils._transaction.secrets import placeholder
 
 Raw = Mapping[str, Any]
-KEYWORDS = {"id", "name", "mode", "when", "timeout", "until_resume"}
+KEYWORDS = {"args", "id", "name", "mode", "when", "timeout", "until_resume"}
 COLLECTION = "tradeops.botfleet."
+OPERATIONS = dict(REGISTRY)  # all of them, loaded once before Ansible forks a worker for each bot
 
 
 class BadStep(Exception):
@@ -48,6 +49,7 @@ class StepReader:
         self._omit = omit
         self._secrets = secrets
         self._no_secrets = no_secrets
+        self._known: dict[str, Any] = {}
 
     def read(self, raw_steps: list[Raw], only: list[str] | None = None) -> list[dict[str, Any]]:
         """Steps in the order they are written; ``only`` names the ids that are wanted."""
@@ -87,7 +89,14 @@ class StepReader:
         }
         if step["mode"] not in MODES:
             raise BadStep(f"mode is {step['mode']!r}: use one of {', '.join(MODES)}")
-        return {**step, "operation": name, "options": self._validated(name, self._rendered(raw[operation]) or {})}
+        options = {**self._options(name, raw.get("args")), **self._options(name, raw[operation])}
+        return {**step, "operation": name, "options": self._validated(name, options)}
+
+    def _options(self, name: str, raw: Any) -> dict[str, Any]:
+        options = self._rendered(raw) or {}
+        if not isinstance(options, Mapping):
+            raise BadStep(f"options of {name} are a mapping, not {options!r}")
+        return dict(options)
 
     def _keyword(self, raw: Raw, keyword: str, kind: Callable[[Any], Any], default: Any) -> Any:
         if keyword not in raw:
@@ -99,6 +108,14 @@ class StepReader:
             raise BadStep(f"{keyword} is {value!r}, which is no {kind.__name__.replace('_', ' ')}") from error
 
     def _rendered(self, value: Any) -> Any:
+        """A value without templates. The same text is rendered once: it takes most of the controller's time."""
+        if not isinstance(value, str):
+            return self._render(value)
+        if value not in self._known:
+            self._known[value] = self._render(value)
+        return self._known[value]
+
+    def _render(self, value: Any) -> Any:
         try:
             return self._without_omitted(self._template(value))
         except Exception as error:  # up to ansible-core 2.18 a filter's own exceptions come through as they are
@@ -114,9 +131,7 @@ class StepReader:
     def _is_omitted(self, value: Any) -> bool:
         return isinstance(self._omit, str) and isinstance(value, str) and value == self._omit
 
-    def _validated(self, name: str, options: Any) -> dict[str, Any]:
-        if not isinstance(options, Mapping):
-            raise BadStep(f"options of {name} are a mapping, not {options!r}")
+    def _validated(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
         for used in _placeholders(options):
             if used not in self._secrets:
                 why = self._no_secrets or "it is not among the secrets of this transaction"
@@ -125,7 +140,7 @@ class StepReader:
                 raise BadStep(f"secret {used!r} cannot be had: {self._secrets[used]}")
         operation = OPERATIONS[name]
         validator = ArgumentSpecValidator(_for_controller(operation.OPTIONS), **operation.CONSTRAINTS)
-        result = validator.validate(dict(options))
+        result = validator.validate(options)
         if result.error_messages:
             raise BadStep(f"{name}: {'; '.join(result.error_messages)}")
         validated = dict(result.validated_parameters)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -185,7 +186,11 @@ def test_a_killed_controller_and_the_same_id_again(fleet: Fleet, stage: str, kil
     wait_for(begun, 60)
     kill(process.pid, signal.SIGKILL)
     process.wait()
-    run = fleet.rollback(rollback_id=rollback_id, batch="100%")
+    try:
+        run = fleet.rollback(rollback_id=rollback_id, batch="100%")
+    finally:  # a killed controller's workers wait for it for ever
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert run.code == 0 and set(run.states().values()) == {"restored"}, run.output
     for name in fleet.names():
         applied = [
