@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._files import write_atomic
 from ..module_utils._transaction.state import checked_name
 from ..plugin_utils._record import build_record
+from ..plugin_utils._results import value
 from ..plugin_utils._summary import summary, verdict
 
 OPTIONS: dict[str, Any] = {
@@ -79,7 +80,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     def _variables(self, task_vars: Any, bots: list[str]) -> dict[str, dict[str, Any]]:
         everyone = ((bot, task_vars["hostvars"][bot]) for bot in bots)
-        return {bot: {name: _value(variables, name) for name in NEEDED} for bot, variables in everyone}
+        return {bot: {name: value(variables, name) for name in NEEDED} for bot, variables in everyone}
 
 
 def _read(path: str) -> dict[str, Any] | None:
@@ -90,14 +91,6 @@ def _read(path: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record
-
-
-def _value(variables: Any, name: str) -> Any:
-    """None for what cannot be templated: one bot's broken variable must not cost the record of all."""
-    try:
-        return variables.get(name)
-    except Exception:  # noqa: BLE001
-        return None
 
 
 def _write(path: str, text: str) -> None:

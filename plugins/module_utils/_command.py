@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import signal
@@ -18,6 +19,7 @@ from typing import IO, Any
 from ._operation import OperationError
 
 OUTPUT_LIMIT = 64 * 1024
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ def run(
     environment: Mapping[str, str | None] | None = None,
     stdin: bytes | None = None,
     output_limit: int = OUTPUT_LIMIT,
+    die_with_caller: bool = False,
 ) -> Finished:
     """Run a command to its end; raises OperationError when it cannot start, TimedOut when it runs out of time.
 
     On a time-out, or when this process is interrupted, the whole process group is killed. Output goes through
     files, so a daemon that the command leaves behind holds nothing open. ``user`` (name or uid) drops root's
     rights; anyone else may name only themselves. ``environment`` is added to a copy of this process's own; a
-    variable that is None there is removed.
+    variable that is None there is removed. ``die_with_caller``: the kernel kills it when this process is killed;
+    what it has left running by then lives on.
     """
     identity = as_user(user)
     merged = {**os.environ, **identity.pop("environment", {}), **(environment or {})}
@@ -70,6 +74,7 @@ def run(
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                preexec_fn=_die_with_parent if die_with_caller else None,  # noqa: PLW1509  # no threads here
                 **identity,
             )
         except OSError as error:
@@ -87,6 +92,10 @@ def run(
             finished = Finished(process.returncode, _tail(out, output_limit), _tail(err, output_limit))
             raise TimedOut(f"{' '.join(argv)} did not end within {timeout:g} s and was killed", finished) from error
         return Finished(process.returncode, _tail(out, output_limit), _tail(err, output_limit))
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def as_user(user: str | None) -> dict[str, Any]:

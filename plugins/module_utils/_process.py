@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ._operation import OperationError
 
 TICKS = os.sysconf("SC_CLK_TCK")
+PF_EXITING = 0x4  # of the flags in /proc/<pid>/stat
 DELETED = " (deleted)"
 SHOWN = 100
 
@@ -41,6 +42,7 @@ class Process:
     terminal: whether it has a controlling terminal
     uid: the real one
     cwd: None where this process may not look; never an absolute path for one that has another root
+    ending: its first thread is on its way out, so that command and cwd can no longer be read
     """
 
     pid: int
@@ -51,6 +53,7 @@ class Process:
     uid: int
     command: tuple[str, ...]
     cwd: str | None
+    ending: bool = False
 
     def age(self) -> float:
         """Seconds since it started."""
@@ -69,20 +72,22 @@ def mask(text: str) -> str:
 def read(pid: int) -> Process | None:
     """The process of that pid; None when there is none, it is a zombie, or it is hidden from this user."""
     try:
-        fields = _stat(pid)
-        if fields is None:
+        first = _stat(pid)
+        command, cwd = tuple(filter(None, _text(pid, "cmdline").split("\0"))), _cwd(pid)
+        fields = _stat(pid)  # again: only of one that was not ending yet does an empty command say anything
+        if first is None or fields is None or first[19] != fields[19]:
             return None
-        found = Process(
+        return Process(
             pid=pid,
             start=int(fields[19]),
             parent=int(fields[1]),
             session=int(fields[3]),
             terminal=fields[4] != "0",
             uid=int(re.search(r"^Uid:\s+(\d+)", _text(pid, "status"), re.MULTILINE)[1]),  # type: ignore[index]
-            command=tuple(filter(None, _text(pid, "cmdline").split("\0"))),
-            cwd=_cwd(pid),
+            command=command,
+            cwd=cwd,
+            ending=bool(int(fields[6]) & PF_EXITING),
         )
-        return found if alive(found) else None
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
 
@@ -221,12 +226,13 @@ def matches(pattern: re.Pattern[str], command: Sequence[str]) -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/<pid>/stat from the state on; None for a zombie.
+    """The fields of /proc/<pid>/stat from the state on; None for a zombie, or one that is about to be.
 
     A process whose first thread ended is shown as a zombie while its other threads live on: it is none.
     """
     fields = _text(pid, "stat").rpartition(")")[2].split()
-    gone = fields[0] in "XZ" and int(fields[17]) <= 1
+    ended = fields[0] in "XZ" or int(fields[6]) & PF_EXITING
+    gone = ended and int(fields[17]) <= 1
     return None if gone else fields
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._results import one_line, step_of, tag_to_go_back_to, unsafe_because
+from ._results import one_line, step_of, tag_to_go_back_to, unsafe_because, value
+
+NEEDED = ("halt_result", "revert_validation", "botfleet_kind", "botfleet_target_group")
 
 
 def allowed(limit: Any, total: int) -> int:
@@ -31,9 +33,7 @@ def barrier(
     are not to be compared, ``botfleet_target_group``
     plan: with the step ids of each stage, by kind
     """
-    variables = {
-        bot: variables[bot] for bot in bots
-    }  # Ansible makes a host's variables anew each time they are asked for
+    variables = {bot: {name: value(variables[bot], name) for name in NEEDED} for bot in bots}
     halts = {bot: variables[bot].get("halt_result") for bot in bots}
     why = {bot: unsafe_because(halts[bot], check_mode) for bot in bots}
     unsafe = [bot for bot in bots if why[bot]]

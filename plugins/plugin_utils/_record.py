@@ -50,7 +50,7 @@ def build_record(
         "duration_minutes": round((now - decided) / 60, 2),
         "time_to_safe_seconds": to_safe,
         "time_to_restored_seconds": to_restored,
-        "data_loss": False,
+        "data_loss": None,  # no operation counts rows yet
         "service_impact_minutes": None if to_restored is None else round(to_restored / 60, 2),
         "root_cause": None,
         "prevention_measures": [],

@@ -68,5 +68,13 @@ def running_tag(halt: Result | None) -> str | None:
     return tag
 
 
+def value(variables: Any, name: str) -> Any:
+    """A variable of a bot; None for what cannot be templated: one bot's must not cost the others anything."""
+    try:
+        return variables.get(name)
+    except Exception:  # noqa: BLE001  # what a template raises depends on the version of ansible-core
+        return None
+
+
 def one_line(text: Any) -> str:
     return " ".join(str(text or "no reason was given").split())

@@ -97,6 +97,7 @@ class Fleet(DemoFleet):
             "ANSIBLE_HOME": str(self.work / "ansible"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
             "LC_ALL": "C.UTF-8",
         }
 

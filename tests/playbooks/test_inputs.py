@@ -32,6 +32,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Any:
         ({"batch": "-1"}, 'batch is "-1"'),
         ({"rollback_id": "../../etc"}, 'rollback_id is "../../etc"'),
         ({"decided_at": "yesterday"}, 'decided_at is "yesterday"'),
+        ({"decided_at": "2026-13-45T99:99:99Z"}, "set a time such as"),
+        ({"decided_at": "2999-01-01T00:00:00Z"}, "which is in the future"),
         ({"mixed_targets": "maybe"}, 'mixed_targets is "maybe"'),
         ({"hand_back": "maybe"}, 'hand_back is "maybe"'),
         ({"plan": "go_live", "target": "deploy-20251201-083000"}, "stays on the version that runs"),

@@ -243,7 +243,14 @@ class GitDeployTag(Operation):
         """Run the build as the owner of the tree. Its last lines are in the error when it fails."""
         argv, limit = self.options["build"], self.context.remaining(self.options["build_timeout"])
         try:
-            built = run(argv, timeout=limit, cwd=git.path, user=git.user, environment=git.environment)
+            built = run(
+                argv,
+                timeout=limit,
+                cwd=git.path,
+                user=git.user,
+                environment=git.environment,
+                die_with_caller=True,
+            )
             problem = f"failed with exit code {built.code}" if built.code else ""
         except TimedOut as error:
             built, problem = error.finished, f"did not end within {limit:g} s and was killed"

@@ -214,6 +214,7 @@ class ScriptManager(Manager):
             cwd=self.options["chdir"],
             user=self.user,
             environment=self.options["environment"],
+            die_with_caller=True,  # a start_command that goes on alone would start the bot after a halt
         )
 
 

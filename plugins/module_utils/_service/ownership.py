@@ -157,6 +157,8 @@ def from_pidfile(criteria: Criteria, everyone: Mapping[int, Process]) -> tuple[P
     process = everyone.get(pid)
     if process is None:
         return None, [left for left in everyone.values() if left.session == pid and criteria.in_place(left)]
+    if process.ending:
+        return process, []
     trusted = criteria.of_user(process) and (criteria.uid is not None or owner in (0, process.uid))
     placed = criteria.chdir is None or process.cwd == "/" or criteria.in_directory(process)
     older = time.time() - process.age() <= mtime + CLOCK_SLACK

@@ -299,7 +299,7 @@ class Transaction:
             "resume_begun": self._journal.resume_begun(),
             "stages": self._stages,
             "steps": self._steps,
-            "safe": self._safety.read(),
+            "safe": self._safety.read(resumed=self._journal.resume_begun()),
         }
 
 

@@ -18,16 +18,17 @@ class Safety:
         self.steps = [step for step in steps if step.when]
         self._runner = runner
 
-    def read(self) -> dict[str, Any]:
+    def read(self, *, resumed: bool) -> dict[str, Any]:
         """``is_safe``, ``trading`` (``off`` or ``on``) and ``read``: what was read to say so.
 
-        Trading is off when the process is proven stopped, or when all that permits trading is proven off;
-        what could not be read counts as on.
+        Trading is off when the process is proven stopped, or, for one that this rollback has started since
+        (``resumed``), when all that permits trading is proven off; a process that ran before may have read its
+        config while it was live. What could not be read counts as on.
         """
         readings = [self._reading(step) for step in self.steps]
         lasting = [reading["ok"] for reading in readings if not reading["until_resume"]]
         stopped = [reading["ok"] for reading in readings if reading["until_resume"]]
-        off = (bool(lasting) and all(lasting)) or (bool(stopped) and all(stopped))
+        off = (resumed and bool(lasting) and all(lasting)) or (bool(stopped) and all(stopped))
         return {
             "is_safe": bool(readings) and all(reading["ok"] for reading in readings),
             "trading": "off" if off else "on",

@@ -202,3 +202,19 @@ def test_a_pattern_matches_what_runs(command: str, matches: bool) -> None:
 def test_secrets_are_not_shown(text: str, shown: str) -> None:
     """Command lines and logs go into messages."""
     assert _process.mask(text) == shown
+
+
+def test_a_process_on_its_way_out_says_so() -> None:
+    """S1.3: with its memory given back it has no command line and no directory, and is nobody else's for that."""
+    code = (
+        "import threading, time; memory = bytearray(1 << 28);"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start(); print('up', flush=True); time.sleep(60)"
+    )
+    for _attempt in range(5):
+        bot = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert bot.stdout and bot.stdout.readline() == b"up\n"
+        bot.kill()
+        while found := _process.read(bot.pid):
+            assert found.ending or (found.command and found.cwd), found
+        bot.wait()
+        bot.stdout.close()

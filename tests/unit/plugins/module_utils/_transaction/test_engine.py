@@ -204,7 +204,7 @@ def test_a_stage_without_steps_is_a_failure(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize(
     ("flag", "process", "trading", "safe"),
-    [("off", "off", "off", True), ("off", "on", "off", False), ("on", "off", "off", False), ("on", "on", "on", False)],
+    [("off", "off", "off", True), ("off", "on", "on", False), ("on", "off", "off", False), ("on", "on", "on", False)],
 )
 def test_trading_and_safe(fleet: Fleet, flag: str, process: str, trading: str, safe: bool) -> None:
     (fleet.root / "flag").write_text(flag)
@@ -212,6 +212,14 @@ def test_trading_and_safe(fleet: Fleet, flag: str, process: str, trading: str, s
     readings = [fleet.step("flag"), fleet.step("process", until_resume=True)]
     result = fleet.run([halt(fleet.step("other"))], safe=readings)["safe"]
     assert (result["trading"], result["is_safe"]) == (trading, safe)
+
+
+def test_trading_is_off_in_a_bot_that_was_started_with_its_switch_off(fleet: Fleet) -> None:
+    """One that ran before may have read its config while that was live."""
+    readings = [fleet.step("flag"), fleet.step("process", until_resume=True)]
+    fleet.run([halt(fleet.step("flag"), fleet.step("process"))], safe=readings)
+    result = fleet.run([{"name": "resume", "steps": [fleet.step("process", "on")]}], safe=readings)
+    assert (result["safe"]["trading"], result["safe"]["is_safe"]) == ("off", False)
 
 
 def test_time_limit_kills_the_step_and_its_children(fleet: Fleet) -> None:
