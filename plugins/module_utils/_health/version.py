@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from .._files import read_bytes
-from .._http import place
 from .._operation import Context
 from . import host, web
+from .http import place
 from .observed import Failed, shown
 
 VERSION: dict[str, Any] = {

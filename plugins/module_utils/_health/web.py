@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .._http import Answer, Tls, fetch, place, split
 from .._operation import Context, OperationError
+from .http import Answer, Tls, fetch, place, split
 from .observed import BOUNDS, Failed, Hopeless, shown, unmet
 
 REQUEST: dict[str, Any] = {

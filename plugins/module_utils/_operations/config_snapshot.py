@@ -9,12 +9,13 @@ import os
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-from .. import _tree, _tree_copy
 from .._files import open_directory, parent_directory
-from .._manifest import Snapshot, is_of_one_file, read_snapshot, write_snapshot
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, Skip, State
-from .._swap import Part, interrupted, put_back, put_in_place
-from .._tree import DIRECTORY, FILE, Difference, Tree
+from .._snapshot import tree as _tree
+from .._snapshot import tree_copy as _tree_copy
+from .._snapshot.manifest import Snapshot, is_of_one_file, read_snapshot, write_snapshot
+from .._snapshot.swap import Part, interrupted, put_back, put_in_place
+from .._snapshot.tree import DIRECTORY, FILE, Difference, Tree
 
 
 class ConfigSnapshot(Operation):

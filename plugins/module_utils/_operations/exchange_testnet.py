@@ -9,10 +9,10 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from .._config_file import ConfigFile, dotted_key, format_of
-from .._config_node import Key, Node, Other, Wanted
-from .._exchange_keys import ExchangeKeys
-from .._kept_credentials import KeptCredentials
+from .._config.file import ConfigFile, dotted_key, format_of
+from .._config.node import Key, Node, Other, Wanted
+from .._exchange.kept_credentials import KeptCredentials
+from .._exchange.keys import ExchangeKeys
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, Skip, State
 
 MASKED = "********"

@@ -10,12 +10,12 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from .._command import TimedOut, run
-from .._deploy_tags import is_later
-from .._git import Git, one_line
-from .._git_changes import Changes, find_changes, save, tracked_changes, tree_files, within
-from .._git_checkout import differing, edited, go, go_back
-from .._git_memory import BAD, ROLLBACK, UNFINISHED, Note, Version, read_memory, remember, write_note
-from .._git_target import Situation, Target, Targets, look
+from .._git.changes import Changes, find_changes, save, tracked_changes, tree_files, within
+from .._git.checkout import differing, edited, go, go_back
+from .._git.command import Git, one_line
+from .._git.deploy_tags import is_later
+from .._git.memory import BAD, ROLLBACK, UNFINISHED, Note, Version, read_memory, remember, write_note
+from .._git.target import Situation, Target, Targets, look
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
 
 LISTED = 20

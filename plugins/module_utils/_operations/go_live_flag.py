@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._config.switch import ConfigSwitch, FlagFile, Switch
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
-from .._switch import ConfigSwitch, FlagFile, Switch
 
 
 class GoLiveFlag(Operation):

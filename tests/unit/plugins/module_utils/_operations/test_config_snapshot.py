@@ -16,7 +16,6 @@ import subprocess
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.module_utils import _swap
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
     Context,
     NotUndone,
@@ -28,6 +27,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.conf
     ConfigSnapshot,
     snapshot_name,
 )
+from ansible_collections.tradeops.botfleet.plugins.module_utils._snapshot import swap as _swap
 
 MANIFEST = ".botfleet-manifest.json"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ._config_file import ConfigFile, dotted_key, parse_key
-from ._config_node import Key
-from ._operation import OperationError
+from .._config.file import ConfigFile, dotted_key, parse_key
+from .._config.node import Key
+from .._operation import OperationError
 
 
 class ExchangeKeys:

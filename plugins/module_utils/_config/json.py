@@ -10,7 +10,7 @@ from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
-from ._config_node import Format, Malformed, Node, Other, Wanted, place
+from .node import Format, Malformed, Node, Other, Wanted, place
 
 
 class Json(Format):

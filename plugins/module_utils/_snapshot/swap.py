@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from . import _tree, _tree_copy
-from ._files import lstat_at, parent_directory
-from ._operation import NotUndone, OperationError
-from ._tree import DIRECTORY, Place, Tree
+from .._files import lstat_at, parent_directory
+from .._operation import NotUndone, OperationError
+from . import tree as _tree
+from . import tree_copy as _tree_copy
+from .tree import DIRECTORY, Place, Tree
 
 RENAME_EXCHANGE = 2
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)

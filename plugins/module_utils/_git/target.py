@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ._deploy_tags import BadTags, last_tags, newest_at, predecessor
-from ._git import Git, GitFailed
-from ._git_memory import Memory, Note, Version, read_memory
-from ._operation import OperationError
+from .._operation import OperationError
+from .command import Git, GitFailed
+from .deploy_tags import BadTags, last_tags, newest_at, predecessor
+from .memory import Memory, Note, Version, read_memory
 
 PREVIOUS, CURRENT = "previous", "current"
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils import _operation
-from ansible_collections.tradeops.botfleet.plugins.module_utils._config_file import (
+from ansible_collections.tradeops.botfleet.plugins.module_utils._config.file import (
     ConfigFile,
     dotted_key,
     format_of,
@@ -385,7 +385,7 @@ def test_yaml_without_ruamel_is_one_sentence_and_json_needs_nothing():
     root = os.path.abspath(os.path.join(os.path.dirname(_operation.__file__), *[os.pardir] * 5))
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.tradeops.botfleet.plugins.module_utils import _config_file as c\n"
+        "from ansible_collections.tradeops.botfleet.plugins.module_utils._config import file as c\n"
         "print(c.ConfigFile('/x', 'json', '{\"a\": true}').switch(('a',)).value)\n"
         "print(c.ConfigFile('/x', 'env', 'A=1').switch(('A',)).value)\n"
         "try: c.ConfigFile('/x', 'yaml', 'a: 1')\n"

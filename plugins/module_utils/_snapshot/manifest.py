@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from . import _tree, _tree_copy
-from ._files import lstat_at, parent_directory
-from ._operation import OperationError
-from ._tree import DIRECTORY, FILE, MANIFEST, SYMLINK, Entry, Place, Tree
+from .._files import lstat_at, parent_directory
+from .._operation import OperationError
+from . import tree as _tree
+from . import tree_copy as _tree_copy
+from .tree import DIRECTORY, FILE, MANIFEST, SYMLINK, Entry, Place, Tree
 
 FORMAT = 1
 

@@ -10,8 +10,8 @@ import os
 import time
 from typing import Any
 
-from ._files import open_directory, read_bytes, write_atomic
-from ._operation import OperationError
+from .._files import open_directory, read_bytes, write_atomic
+from .._operation import OperationError
 
 ABOUT = "Credentials that were replaced by testnet credentials, oldest first. They are needed for re-activation."
 

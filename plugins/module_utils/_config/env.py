@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ._config_node import Format, Node, Other, Wanted, in_case_of, line_end
-from ._operation import OperationError
+from .._operation import OperationError
+from .node import Format, Node, Other, Wanted, in_case_of, line_end
 
 ASSIGNMENT = re.compile(
     r"""^(?P<lead>[ \t]*(?:export[ \t]+)?)(?P<name>[A-Za-z_][\w.-]*)[ \t]*=[ \t]*

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.module_utils._deploy_tags import (
+from ansible_collections.tradeops.botfleet.plugins.module_utils._git.deploy_tags import (
     BadTags,
     deploy_order,
     is_later,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ._git import Git
-from ._git_changes import (
+from .changes import (
     Changes,
     discard,
     find_changes,
@@ -20,7 +19,8 @@ from ._git_changes import (
     tracked_changes,
     untracked_of,
 )
-from ._git_memory import ROLLBACK, UNFINISHED, Note, remember, write_note
+from .command import Git
+from .memory import ROLLBACK, UNFINISHED, Note, remember, write_note
 
 
 def go(git: Git, note: Note, changes: Changes) -> None:

@@ -9,12 +9,12 @@ import os.path
 import re
 from functools import lru_cache
 
-from ._config_env import Env
-from ._config_json import Json
-from ._config_node import Format, Key, Malformed, Node, Wanted, differences
-from ._config_yaml import Yaml
-from ._files import read_bytes, write_atomic
-from ._operation import OperationError
+from .._files import read_bytes, write_atomic
+from .._operation import OperationError
+from .env import Env
+from .json import Json
+from .node import Format, Key, Malformed, Node, Wanted, differences
+from .yaml import Yaml
 
 FORMATS: dict[str, Format] = {"yaml": Yaml(), "json": Json(), "env": Env()}
 BOM = "\ufeff"

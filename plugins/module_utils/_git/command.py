@@ -17,9 +17,9 @@ import re
 import time
 from typing import Callable
 
-from ._command import Finished, TimedOut, run
-from ._files import open_directory
-from ._operation import OperationError
+from .._command import Finished, TimedOut, run
+from .._files import open_directory
+from .._operation import OperationError
 
 LOCAL_TIMEOUT = 120.0
 """Seconds for a command that does not leave the host."""

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from ._operation import OperationError
+from .._operation import OperationError
 
 BODY_LIMIT = 1 << 20
 MOST_REDIRECTS = 5

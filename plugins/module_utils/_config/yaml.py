@@ -11,8 +11,8 @@ import sys
 import warnings
 from typing import Any
 
-from ._config_node import Format, Malformed, Node, Other, Wanted, in_case_of, line_end, place
-from ._operation import OperationError
+from .._operation import OperationError
+from .node import Format, Malformed, Node, Other, Wanted, in_case_of, line_end, place
 
 TAG = "tag:yaml.org,2002:"
 PARTS = re.compile(r"((?:[&!]\S*\s+)*)(.*)", re.DOTALL)

@@ -10,9 +10,9 @@ import stat
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from ._config_file import ConfigFile, format_of, parse_key
-from ._files import remove_file, write_atomic
-from ._operation import OperationError
+from .._files import remove_file, write_atomic
+from .._operation import OperationError
+from .file import ConfigFile, format_of, parse_key
 
 
 class Switch(ABC):

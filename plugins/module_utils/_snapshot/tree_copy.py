@@ -11,9 +11,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ._files import NO_FOLLOW, lstat_at
-from ._operation import OperationError
-from ._tree import DIRECTORY, SYMLINK, Entry, Place, Tree, blocks, inside, join
+from .._files import NO_FOLLOW, lstat_at
+from .._operation import OperationError
+from .tree import DIRECTORY, SYMLINK, Entry, Place, Tree, blocks, inside, join
 
 
 def copy(source: Place, target: Place, tree: Tree, carried: tuple[Place, Tree] | None = None) -> None:

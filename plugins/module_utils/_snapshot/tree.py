@@ -19,8 +19,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ._files import MOST_SYMLINKS, NO_FOLLOW, lstat_at
-from ._operation import OperationError
+from .._files import MOST_SYMLINKS, NO_FOLLOW, lstat_at
+from .._operation import OperationError
 
 FILE, DIRECTORY, SYMLINK, OTHER = "file", "directory", "symlink", "other"
 KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: DIRECTORY, stat.S_IFLNK: SYMLINK}

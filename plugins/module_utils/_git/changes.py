@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ._command import run
-from ._git import Git, nul_separated
-from ._operation import OperationError
+from .._command import run
+from .._operation import OperationError
+from .command import Git, nul_separated
 
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 ADD = ("--add", "--replace", "-z", "--stdin")
