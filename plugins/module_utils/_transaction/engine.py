@@ -53,11 +53,8 @@ class Transaction:
                 return self._locked(state)
             except (Closed, Locked):
                 raise
-            except (
-                OperationError,
-                OSError,
-                ValueError,
-            ) as error:  # a full disk, a damaged file, a holder nobody can kill
+            except (OperationError, OSError, ValueError) as error:
+                # a full disk, a damaged file, a holder that nobody can kill
                 return self._without_state(error)
         except OperationError as error:
             return self._result(refused=str(error))
