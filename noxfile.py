@@ -155,7 +155,7 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(name="unit-3.9")
 def unit_oldest(session: nox.Session) -> None:
-    """The operations' unit tests on the oldest Python of this machine, from 3.9 on, and without Ansible."""
+    """The operations' unit tests on the oldest Python of this machine, from 3.9 on."""
     older = MANAGED_PYTHONS[: MANAGED_PYTHONS.index(f"3.{sys.version_info.minor}")]
     path = next(filter(None, map(find_python, older)), None)
     if path is None:

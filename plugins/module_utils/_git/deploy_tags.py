@@ -33,7 +33,8 @@ def deploy_order(tag: str) -> Order:
     comes before its release; any other suffix (``v0.9.9-stable``, ``-hotfix1``) after it.
     """
     parts = PARTS.fullmatch(tag)
-    assert parts is not None  # noqa: S101  # every part of the expression is optional
+    if parts is None:  # cannot be: every part of the expression is optional
+        raise ValueError(tag)
     suffix = parts["suffix"].lstrip("-._+~").lower()
     word = re.match(r"[a-z]*", suffix)
     rank = 1 if not suffix else 0 if word and word[0] in PRE_RELEASES else 2

@@ -69,7 +69,7 @@ def _start(argv: list[str], cwd: str, env: dict[str, str], log: str | None, pidf
     output = os.open(log, flags, 0o640) if log else os.open(os.devnull, os.O_WRONLY)
     if log and not stat.S_ISREG(os.fstat(output).st_mode):
         raise OperationError(f"log {log} is not a regular file")
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
     )
     try:

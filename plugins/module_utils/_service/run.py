@@ -144,8 +144,11 @@ def _recognise(bot: Bot, pid: int) -> None:
                 )
             time.sleep(0.05)
     except OperationError:
-        for member in _process.family([process] if process else [], _process.all_processes()).values():
+        members = _process.family([process] if process else [], _process.all_processes()).values()
+        for member in members:
             _process.send(member, signal.SIGKILL)
+        while any(map(_process.alive, members)) and time.monotonic() < limit + APPEAR_TIME:
+            time.sleep(0.01)
         raise
 
 

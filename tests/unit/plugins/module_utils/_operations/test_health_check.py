@@ -248,14 +248,14 @@ def _hang(connection: socket.socket) -> None:
 
 def _drip(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    for _ in range(200):
+    for _number in range(200):
         connection.sendall(b".")
         time.sleep(0.05)
 
 
 def _drip_body(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    for _ in range(200):
+    for _number in range(200):
         connection.sendall(b".")
         time.sleep(0.05)
 
@@ -467,7 +467,7 @@ def test_checks_run_at_the_same_time() -> None:
     """S1.5: six that hang take the time of one."""
     with speaking(_hang) as url:
         started = time.monotonic()
-        outcome = run(*({"http": {"url": url, "timeout": 0.8}} for _ in range(6)))
+        outcome = run(*({"http": {"url": url, "timeout": 0.8}} for _number in range(6)))
         assert time.monotonic() - started < 4
     assert outcome.message.startswith("6 of 6 checks failed")
 
