@@ -16,7 +16,7 @@ from typing import Callable
 
 from .._command import run
 from .._operation import OperationError
-from .command import Git, nul_separated
+from .work_tree import Git, nul_separated
 
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 ADD = ("--add", "--replace", "-z", "--stdin")

@@ -19,8 +19,8 @@ from .changes import (
     tracked_changes,
     untracked_of,
 )
-from .command import Git
 from .memory import ROLLBACK, UNFINISHED, Note, remember, write_note
+from .work_tree import Git
 
 
 def go(git: Git, note: Note, changes: Changes) -> None:

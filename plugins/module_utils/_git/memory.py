@@ -19,7 +19,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .command import Git
+from .work_tree import Git
 
 ROLLBACK = "refs/worktree/botfleet/rollback"
 UNFINISHED = "refs/worktree/botfleet/unfinished"

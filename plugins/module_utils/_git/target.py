@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .._operation import OperationError
-from .command import Git, GitFailed
 from .deploy_tags import BadTags, last_tags, newest_at, predecessor
 from .memory import Memory, Note, Version, read_memory
+from .work_tree import Git, GitFailed
 
 PREVIOUS, CURRENT = "previous", "current"
 
@@ -135,7 +135,7 @@ class Targets:
         try:
             self._contact(git, "fetch", "-q", "--no-tags", "--no-prune", *depth, "--", self._remote, f"{ref}:{ref}")
         except GitFailed as error:
-            raise OperationError(f"{target.tag} could not be fetched into {git.path}: {error.reason}") from error
+            raise OperationError(f"{target.tag} could not be fetched into {git.path}: {error.reason}") from None
         fetched = read_tags(git).get(target.tag)
         if fetched != target.commit:
             raise OperationError(self._moved(target.tag, fetched or "no commit", target.commit))
@@ -147,7 +147,7 @@ class Targets:
                 listed = self._contact(git, "ls-remote", "-q", "--tags", "--", self._remote)
             except GitFailed as error:
                 name = "the remote" if "://" in self._remote else self._remote
-                raise OperationError(f"{name} of {git.path} could not be asked for tags: {error.reason}") from error
+                raise OperationError(f"{name} of {git.path} could not be asked for tags: {error.reason}") from None
             tags = {}
             for line in listed.splitlines():
                 commit, _tab, ref = line.partition("\t")

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from .._command import TimedOut, run
 from .._git.changes import Changes, find_changes, save, tracked_changes, tree_files, within
 from .._git.checkout import differing, edited, go, go_back
-from .._git.command import Git, one_line
 from .._git.deploy_tags import is_later
 from .._git.memory import BAD, ROLLBACK, UNFINISHED, Note, Version, read_memory, remember, write_note
 from .._git.target import Situation, Target, Targets, look
+from .._git.work_tree import Git, one_line
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
 
 LISTED = 20

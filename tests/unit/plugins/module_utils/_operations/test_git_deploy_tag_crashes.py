@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.module_utils._git.command import Git
+from ansible_collections.tradeops.botfleet.plugins.module_utils._git.work_tree import Git
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, carry_out
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.deployed_bot import (
     B,
@@ -180,7 +180,7 @@ def test_a_lock_left_by_a_killed_git(bot: Bot) -> None:
 
 def test_a_lock_that_is_held(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """S1.4: a lock is never taken from a git that runs: the error names both, nothing is changed."""
-    monkeypatch.setattr("ansible_collections.tradeops.botfleet.plugins.module_utils._git.command.LOCK_WAIT", 0.3)
+    monkeypatch.setattr("ansible_collections.tradeops.botfleet.plugins.module_utils._git.work_tree.LOCK_WAIT", 0.3)
     lock = bot.path / ".git" / "index.lock"
     lock.touch()
     os.utime(lock, (time.time() - 60, time.time() - 60))
