@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 sys.path.insert(0, str(ROOT / "tools"))
-from pythons import find_python  # noqa: E402
+from pythons import find_python  # noqa: E402  # found through the path above
 
 os.environ["PATH"] = os.pathsep.join([str(CACHE / "venv" / "bin"), os.environ["PATH"]])
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)

@@ -83,7 +83,7 @@ def read(pid: int) -> Process | None:
             parent=int(fields[1]),
             session=int(fields[3]),
             terminal=fields[4] != "0",
-            uid=int(re.search(r"^Uid:\s+(\d+)", _text(pid, "status"), re.MULTILINE)[1]),  # type: ignore[index]
+            uid=int(re.search(r"^Uid:\s+(\d+)", _text(pid, "status"), re.MULTILINE)[1]),  # type: ignore[index]  # the kernel writes it
             command=command,
             cwd=cwd,
             ending=bool(int(fields[6]) & PF_EXITING),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._operation import Operation
 
 if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host loads only what its steps name
-    from ._operations import (  # noqa: F401
+    from ._operations import (  # noqa: F401  # named for Ansible
         bot_service,
         config_snapshot,
         exchange_testnet,

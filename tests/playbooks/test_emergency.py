@@ -130,6 +130,18 @@ def test_the_record_has_what_the_runbooks_ask_for(story: Story) -> None:
     assert not any(stage["over_budget"] for bot in record["bots"] for stage in bot["stages"])
 
 
+def test_all_that_was_done_is_documented(story: Story) -> None:
+    """S1.9, S1.10: for the post-mortem, each step with what was, what is, and how it was proven."""
+    for bot in story.run.record["bots"]:
+        changed = [step for step in bot["steps"] if step["status"] == "changed"]
+        assert {"stop", "code", "config"} <= {step["id"] for step in changed}
+        for step in changed:
+            assert step["before"] is not None and step["after"] is not None and step["proof"] is not None, step
+            assert step["message"] and step["seconds"] > 0
+        assert {reading["ok"] for reading in bot["read"] if not reading["until_resume"]} <= {True}
+    assert story.run.record["root_cause"] is None and story.run.record["prevention_measures"] == []
+
+
 def test_nothing_is_lost(story: Story) -> None:
     """S1.8: the config as it was, and local edits of tracked files, can be brought back."""
     for name in story.fleet.names():

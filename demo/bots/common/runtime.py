@@ -228,7 +228,7 @@ class Page(socketserver.StreamRequestHandler):
         path = self.rfile.readline(4096).decode("ascii", "replace").split(" ")[1:2]
         while self.rfile.readline(4096).strip():
             pass
-        page = self.server.pages.get("".join(path).split("?", maxsplit=1)[0])  # type: ignore[attr-defined]
+        page = self.server.pages.get("".join(path).split("?", maxsplit=1)[0])  # type: ignore[attr-defined]  # set below
         body = json.dumps(page() if page else {"error": "no such page"}) + "\n"
         head = f"HTTP/1.0 {'200 OK' if page else '404 Not Found'}\r\nContent-Type: application/json\r\n"
         self.wfile.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
@@ -246,5 +246,5 @@ class Server(socketserver.TCPServer):
 def serve(port: int, pages: dict[str, Callable[[], dict[str, Any]]]) -> None:
     """Serve the pages from a thread of its own."""
     server = Server(("127.0.0.1", port), Page)
-    server.pages = pages  # type: ignore[attr-defined]
+    server.pages = pages  # type: ignore[attr-defined]  # the handler knows its server alone
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 60}, daemon=True).start()

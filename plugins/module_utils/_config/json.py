@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
-from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
-from json.scanner import py_make_scanner  # type: ignore[attr-defined]
+from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # not in its stub
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # likewise
 from typing import Any
 
 from .node import Format, Malformed, Node, Other, Wanted, place

@@ -130,8 +130,8 @@ class _Tree:
 
 def _compose(text: str) -> Any:
     try:
-        from ruamel.yaml import YAML  # noqa: PLC0415  a host without it can still do everything else
-        from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+        from ruamel.yaml import YAML  # noqa: PLC0415  # a host without it can still do everything else
+        from ruamel.yaml.error import YAMLError  # noqa: PLC0415  # likewise
     except ImportError as error:
         raise OperationError(
             f"editing YAML needs ruamel.yaml on this host: install it for {sys.executable} "

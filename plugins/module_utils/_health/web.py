@@ -95,8 +95,8 @@ def look_up(answer: Answer, options: dict[str, Any], where: str) -> Any:
 
 def _jmespath() -> Any:
     try:
-        import jmespath  # noqa: PLC0415  # only checks with a query need it
-        import jmespath.exceptions  # noqa: PLC0415
+        import jmespath  # noqa: PLC0415  # a host without it can still do the other checks  # only checks with a query need it
+        import jmespath.exceptions  # noqa: PLC0415  # a host without it can still do the other checks
     except ImportError as error:
         raise Hopeless("query needs the Python package jmespath on this host: install it there") from error
     return jmespath

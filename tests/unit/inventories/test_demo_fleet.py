@@ -193,7 +193,7 @@ def test_a_stopped_bot_orders_nothing(fleet: DemoFleet, ledger: Ledger) -> None:
     for bot, number in (("tn-12", signal.SIGTERM), ("qt-14", signal.SIGKILL)):
         pid = (fleet.page(bot) or {})["pid"]
         os.kill(pid, number)
-        wait_for(lambda: pid not in fleet.processes(), limit=2)  # noqa: B023
+        wait_for(lambda: pid not in fleet.processes(), limit=2)  # noqa: B023  # called before the loop goes on
         moment = time.time()
         time.sleep(0.25)
         assert not ledger.orders(bot, after=moment)

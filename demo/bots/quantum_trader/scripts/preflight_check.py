@@ -17,8 +17,8 @@ os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.getcwd())
 sys.dont_write_bytecode = True
 
-import quantum_trader  # noqa: E402
-from runtime import NotPermitted  # noqa: E402
+import quantum_trader  # noqa: E402  # found through the path above
+from runtime import NotPermitted  # noqa: E402  # likewise
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def killed_at(bot: Bot, fatal: int, change: dict[str, Any] | None = None) -> boo
             return once(git, arguments, *rest)
 
         with suppress(BaseException):
-            Git._once = counted  # type: ignore[method-assign, assignment]
+            Git._once = counted  # type: ignore[method-assign, assignment]  # to die there
             if change:
                 bot.operation(build=BUILD).undo(change)
             else:

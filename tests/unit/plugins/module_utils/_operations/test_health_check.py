@@ -55,7 +55,7 @@ class Server:
                 if self.command == "GET":
                     self.wfile.write(body)
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_GET  # noqa: N815  # the name that http.server calls
 
             def log_message(self, *_arguments: Any) -> None:
                 pass
@@ -598,7 +598,7 @@ def test_s0_8_local_time_is_meant_without_a_zone(tmp_path: pathlib.Path, monkeyp
     time.tzset()
     try:
         log = tmp_path / "bot.log"
-        log.write_text(f"{datetime.now():%Y-%m-%d %H:%M:%S},000 started\n")  # noqa: DTZ005
+        log.write_text(f"{datetime.now():%Y-%m-%d %H:%M:%S},000 started\n")  # noqa: DTZ005  # as logs have it
         assert run({"log": {"path": str(log), "since": "60", "present": ["started"]}}).status == "unchanged"
         log.write_text(f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S},000 started\n")
         assert run({"log": {"path": str(log), "since": "60", "present": ["started"]}}).status == "failed"

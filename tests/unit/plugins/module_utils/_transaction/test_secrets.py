@@ -31,7 +31,7 @@ def test_placeholders_become_what_they_stand_for() -> None:
     [
         "k-1f2e3d",
         "Bearer k-1f2e3d.",
-        SECRETS["pair"]["odd"],  # type: ignore[index]
+        SECRETS["pair"]["odd"],  # type: ignore[index]  # a dictionary
         repr(SECRETS["pair"]),
         json.dumps(SECRETS["pair"]),
         PEM,
