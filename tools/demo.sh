@@ -20,10 +20,13 @@ export PATH LC_ALL
 
 python demo/fleet.py up
 
+# Said once, the inventory need not work it out for each variable of each bot
+root=${BOTFLEET_DEMO_ROOT:-$(pwd -P)/.cache/demo}
+
 before=$(readlink artifacts/latest || true)
 code=0
 ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
-  -e reason="demo of the plan $plan" -e positions=handled || code=$?
+  -e reason="demo of the plan $plan" -e positions=handled -e batch=50% -e demo_root="$root" || code=$?
 
 if [ "$(readlink artifacts/latest || true)" = "$before" ]; then
   echo "no record was written"

@@ -46,14 +46,15 @@ class GitDeployTag(Operation):
         super().__init__(options, context)
         options["paths"] = [_inside(path) for path in options["paths"]]
         self._targets = Targets(options)
+        self._seen: tuple[Situation, Target]  # by observe, for plan
 
     def observe(self) -> State:
         here = self._look()
-        return self._state(here, self._targets.find(here))
+        self._seen = here, self._targets.find(here)
+        return self._state(*self._seen)
 
     def plan(self, before: State) -> Plan:
-        here = self._look()
-        target = self._targets.find(here)
+        here, target = self._seen
         unfinished, left = self._unfinished(here), self._left_tag(here, target)
         moves = self._moves(here, target)
         actions, changes = [], Changes()
