@@ -217,9 +217,13 @@ resume_begun:
   description: Whether this rollback ever began to start the bot again.
   returned: always
   type: bool
+seconds:
+  description: How long all of it took on the host.
+  returned: always
+  type: float
 stages:
-  description: Each stage with C(name), C(status) (C(ok), C(failed), C(skipped)), C(seconds), C(budget),
-    C(over_budget) and C(message).
+  description: Each stage with C(name), C(status) (C(ok), C(failed), C(skipped)), C(began) (seconds after the host took
+    up the transaction), C(seconds), C(budget), C(over_budget) and C(message).
   returned: always
   type: list
   elements: dict

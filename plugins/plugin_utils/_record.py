@@ -104,7 +104,8 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
         "safe_after_seconds": _after(halt, decided, earlier.get("safe_after_seconds")) if safe else None,
         "restored_after_seconds": _after(revert, decided, earlier.get("restored_after_seconds")) if restored else None,
         "stored": bool((last or {}).get("stored")),
-        "stages": [stage for result in (halt, revert) for stage in (result or {}).get("stages") or []],
+        "transactions": _transactions(halt, revert, decided, earlier),
+        "stages": _stages(halt, revert, decided, earlier),
         "steps": [step for result in (halt, revert) for step in (result or {}).get("steps") or []],
         "read": ((last or {}).get("safe") or {}).get("read", []),
         "failure": why_unrestored or None,
@@ -160,6 +161,43 @@ def _after(result: Mapping[str, Any] | None, decided: float, first: float | None
         return first
     received = ((result or {}).get("controller_times") or {}).get("received")
     return None if received is None else round(received - decided, 2)
+
+
+def _transactions(halt: Any, revert: Any, decided: float, earlier: Bot) -> list[dict[str, Any]]:
+    """When each was sent and its result received, in seconds from the decision.
+
+    A stored result is as old as the run that made it: what the record of that run says stands.
+    """
+    rows = []
+    for index, result in enumerate((halt, revert)):
+        times = (result or {}).get("controller_times")
+        if times and result["stored"] and len(earlier.get("transactions", [])) > index:
+            rows.append(earlier["transactions"][index])
+        elif times:
+            sent, received = (round(times[name] - decided, 3) for name in ("sent", "received"))
+            names = [stage["name"] for stage in result.get("stages") or []]
+            rows.append({"stages": names, "sent_after_seconds": sent, "received_after_seconds": received})
+    return rows
+
+
+def _stages(halt: Any, revert: Any, decided: float, earlier: Bot) -> list[dict[str, Any]]:
+    """Stages as the host told them, each with when it started by the controller's clock.
+
+    The host knows only how long ago that was when its result left, which is taken for the moment it was received:
+    later than the truth, never earlier.
+    """
+    rows = []
+    for result in (halt, revert):
+        for stage in (result or {}).get("stages") or []:
+            known = next((row for row in earlier.get("stages", []) if row["name"] == stage["name"]), None)
+            if result["stored"] and known:
+                rows.append(known)
+                continue
+            received = (result.get("controller_times") or {}).get("received")
+            since = result.get("seconds", 0.0) - stage.get("began", 0.0)
+            started = None if received is None else round(received - decided - since, 3)
+            rows.append({**{name: stage[name] for name in stage if name != "began"}, "started_after_seconds": started})
+    return rows
 
 
 def _slowest(rows: list[Bot], figure: str) -> float | None:

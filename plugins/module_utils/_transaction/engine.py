@@ -37,6 +37,7 @@ class Transaction:
         self._stages: list[Result] = []
         self._notes: list[str] = []
         self._failures: list[str] = []
+        self._began = time.monotonic()
 
     def run(self) -> Result:
         request = self._request
@@ -153,8 +154,22 @@ class Transaction:
             if stage.on_failure == "undo":
                 self._undo(stage)
             self._make_safe(stage)
-        self._stages.append(_stage_result(stage, "failed" if failure else "ok", time.monotonic() - started, failure))
+        self._end_stage(stage, "failed" if failure else "ok", failure, started)
         return failure
+
+    def _end_stage(self, stage: Stage, status: str, message: str, started: float) -> None:
+        seconds = time.monotonic() - started
+        self._stages.append(
+            {
+                "name": stage.name,
+                "status": status,
+                "began": round(started - self._began, 3),
+                "seconds": round(seconds, 3),
+                "budget": stage.budget,
+                "over_budget": stage.budget is not None and seconds > stage.budget,
+                "message": message,
+            }
+        )
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -252,7 +267,7 @@ class Transaction:
 
     def _skip(self, stage: Stage, reason: str) -> None:
         self._skip_rest(stage, 0, reason)
-        self._stages.append(_stage_result(stage, "skipped", 0.0, reason))
+        self._end_stage(stage, "skipped", reason, time.monotonic())
 
     def _skip_rest(self, stage: Stage, index: int, reason: str) -> None:
         for step in stage.steps[index:]:
@@ -294,18 +309,8 @@ class Transaction:
             "closed": False,
             "decided_at": opened.get("decided_at") or self._request.decided_at,
             "resume_begun": self._journal.resume_begun(),
+            "seconds": round(time.monotonic() - self._began, 3),
             "stages": self._stages,
             "steps": self._steps,
             "safe": self._safety.read(resumed=self._journal.resume_begun()),
         }
-
-
-def _stage_result(stage: Stage, status: str, seconds: float, message: str) -> Result:
-    return {
-        "name": stage.name,
-        "status": status,
-        "seconds": round(seconds, 3),
-        "budget": stage.budget,
-        "over_budget": stage.budget is not None and seconds > stage.budget,
-        "message": message,
-    }

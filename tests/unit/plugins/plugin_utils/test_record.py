@@ -90,6 +90,17 @@ def test_a_restored_bot(bot: Bot) -> None:
     assert budgets == {"halt": (30, False), "revert": (60, False), "resume": (120, False), "verify": (0.0, True)}
 
 
+def test_when_each_stage_started_by_the_controllers_clock(bot: Bot) -> None:
+    entry = row(bot.halt(received=2.0), bot.revert(received=9.0), bot)
+    assert entry["transactions"] == [
+        {"stages": ["halt"], "sent_after_seconds": 0.0, "received_after_seconds": 2.0},
+        {"stages": ["revert", "resume", "verify"], "sent_after_seconds": 0.0, "received_after_seconds": 9.0},
+    ]
+    ends = [stage["started_after_seconds"] + stage["seconds"] for stage in entry["stages"]]
+    assert ends == sorted(ends)
+    assert 1.5 < ends[0] <= 2.0 and 8.5 < ends[-1] <= 9.0
+
+
 @pytest.mark.parametrize(("holds", "state"), [(True, "unproven"), (None, "unproven"), (False, "none")])
 def test_exposure_is_none_only_where_it_is_declared(bot: Bot, holds: Any, state: str) -> None:
     assert row(bot.halt(), None, bot, botfleet_holds_positions=holds)["exposure"] == {"state": state}
