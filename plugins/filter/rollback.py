@@ -11,7 +11,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._barrier import barrier, roll_goes_on
-from ..plugin_utils._record import epoch
+from ..plugin_utils._clock import epoch
 
 
 def decision_time(text: str) -> str:

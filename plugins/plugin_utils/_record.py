@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
+from ._clock import after, decision, iso, stages, transactions
 from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because
 
 Bot = dict[str, Any]
@@ -66,22 +66,6 @@ def outcome(rows: list[Bot]) -> str:
     return "safe" if rows and all(row["safe"] for row in rows) else "exposed"
 
 
-def decision(halts: list[Mapping[str, Any] | None], decided_at: str) -> float:
-    """The earliest decision that a host or this run knows of: a resumed rollback was decided before."""
-    known = [epoch(halt["decided_at"]) for halt in halts if halt and halt.get("decided_at")]
-    return min([*known, epoch(decided_at)])
-
-
-def epoch(text: str) -> float:
-    """Seconds since the epoch of an ISO 8601 time; one without a zone is UTC."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
 def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bool, earlier: Bot) -> Bot:
     halt, revert = variables.get("halt_result"), variables.get("revert_result")
     if revert and revert.get("skipped"):
@@ -101,11 +85,11 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
         "exposure": {"state": "none" if variables.get("botfleet_holds_positions") is False else "unproven"},
         "from": running_tag(halt),
         "to": _ended_on(halt, revert, restored),
-        "safe_after_seconds": _after(halt, decided, earlier.get("safe_after_seconds")) if safe else None,
-        "restored_after_seconds": _after(revert, decided, earlier.get("restored_after_seconds")) if restored else None,
+        "safe_after_seconds": after(halt, decided, earlier.get("safe_after_seconds")) if safe else None,
+        "restored_after_seconds": after(revert, decided, earlier.get("restored_after_seconds")) if restored else None,
         "stored": bool((last or {}).get("stored")),
-        "transactions": _transactions(halt, revert, decided, earlier),
-        "stages": _stages(halt, revert, decided, earlier),
+        "transactions": transactions(halt, revert, decided, earlier),
+        "stages": stages(halt, revert, decided, earlier),
         "steps": [step for result in (halt, revert) for step in (result or {}).get("steps") or []],
         "read": ((last or {}).get("safe") or {}).get("read", []),
         "failure": why_unrestored or None,
@@ -153,51 +137,6 @@ def _ended_on(halt: Mapping[str, Any] | None, revert: Mapping[str, Any] | None, 
     if revert and came_to(revert):
         return None
     return _version(revert) or (tag_to_go_back_to(halt) if restored else running_tag(halt))
-
-
-def _after(result: Mapping[str, Any] | None, decided: float, first: float | None) -> float | None:
-    """Seconds from the decision until the controller knew it."""
-    if first is not None:
-        return first
-    received = ((result or {}).get("controller_times") or {}).get("received")
-    return None if received is None else round(received - decided, 2)
-
-
-def _transactions(halt: Any, revert: Any, decided: float, earlier: Bot) -> list[dict[str, Any]]:
-    """When each was sent and its result received, in seconds from the decision.
-
-    A stored result is as old as the run that made it: what the record of that run says stands.
-    """
-    rows = []
-    for index, result in enumerate((halt, revert)):
-        times = (result or {}).get("controller_times")
-        if times and result["stored"] and len(earlier.get("transactions", [])) > index:
-            rows.append(earlier["transactions"][index])
-        elif times:
-            sent, received = (round(times[name] - decided, 3) for name in ("sent", "received"))
-            names = [stage["name"] for stage in result.get("stages") or []]
-            rows.append({"stages": names, "sent_after_seconds": sent, "received_after_seconds": received})
-    return rows
-
-
-def _stages(halt: Any, revert: Any, decided: float, earlier: Bot) -> list[dict[str, Any]]:
-    """Stages as the host told them, each with when it started by the controller's clock.
-
-    The host knows only how long ago that was when its result left, which is taken for the moment it was received:
-    later than the truth, never earlier.
-    """
-    rows = []
-    for result in (halt, revert):
-        for stage in (result or {}).get("stages") or []:
-            known = next((row for row in earlier.get("stages", []) if row["name"] == stage["name"]), None)
-            if result["stored"] and known:
-                rows.append(known)
-                continue
-            received = (result.get("controller_times") or {}).get("received")
-            since = result.get("seconds", 0.0) - stage.get("began", 0.0)
-            started = None if received is None else round(received - decided - since, 3)
-            rows.append({**{name: stage[name] for name in stage if name != "began"}, "started_after_seconds": started})
-    return rows
 
 
 def _slowest(rows: list[Bot], figure: str) -> float | None:

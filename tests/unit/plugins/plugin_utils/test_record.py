@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._barrier import barrier
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record, decision, epoch, iso
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._clock import decision, epoch, iso
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record
 
 from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, TIMED_OUT, UNREACHABLE, Bot
 

@@ -1,0 +1,73 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times of a record, by the controller's clock: s since the epoch, s from the decision. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def decision(halts: list[Mapping[str, Any] | None], decided_at: str) -> float:
+    """The earliest decision that a host or this run knows of: a resumed rollback was decided before."""
+    known = [epoch(halt["decided_at"]) for halt in halts if halt and halt.get("decided_at")]
+    return min([*known, epoch(decided_at)])
+
+
+def epoch(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 time; one without a zone is UTC."""
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def after(result: Mapping[str, Any] | None, decided: float, first: float | None) -> float | None:
+    """Seconds from the decision until the controller knew it."""
+    if first is not None:
+        return first
+    received = ((result or {}).get("controller_times") or {}).get("received")
+    return None if received is None else round(received - decided, 2)
+
+
+def transactions(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[str, Any]]:
+    """When each was sent and its result received, in seconds from the decision.
+
+    A stored result is as old as the run that made it: what the record of that run says stands.
+    """
+    rows = []
+    for index, result in enumerate((halt, revert)):
+        times = (result or {}).get("controller_times")
+        if times and result.get("stored") and len(earlier.get("transactions", [])) > index:
+            rows.append(earlier["transactions"][index])
+        elif times:
+            sent, received = (round(times[name] - decided, 3) for name in ("sent", "received"))
+            names = [stage["name"] for stage in result.get("stages") or []]
+            rows.append({"stages": names, "sent_after_seconds": sent, "received_after_seconds": received})
+    return rows
+
+
+def stages(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[str, Any]]:
+    """Stages as the host told them, each with when it started by the controller's clock.
+
+    The host knows only how long ago that was when its result left, which is taken for the moment it was received:
+    later than the truth, never earlier.
+    """
+    rows = []
+    for result in (halt, revert):
+        for stage in (result or {}).get("stages") or []:
+            known = next((row for row in earlier.get("stages", []) if row["name"] == stage["name"]), None)
+            if result.get("stored") and known:
+                rows.append(known)
+                continue
+            received = (result.get("controller_times") or {}).get("received")
+            since = result.get("seconds", 0.0) - stage.get("began", 0.0)
+            started = None if received is None else round(received - decided - since, 3)
+            rows.append({**{name: stage[name] for name in stage if name != "began"}, "started_after_seconds": started})
+    return rows
