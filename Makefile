@@ -19,10 +19,15 @@ test: setup ## every part of the tests; PARTS="lint unit" for some
 lint typing unit playbooks fleet: setup ## one part of the tests
 	@.cache/venv/bin/nox --session $@
 
+bench: ## measure it on 12, 48 and 200 bots and write docs/benchmarks.md, about an hour
+	@python3 tools/setup.py bench
+	@.cache/venv/bin/python -m tests.benchmark.bench
+	@.cache/venv/bin/python -m tests.benchmark.report
+
 setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 	@python3 tools/setup.py test
 
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down test lint typing unit playbooks fleet setup clean
+.PHONY: help demo demo-down bench test lint typing unit playbooks fleet setup clean

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make a checkout ready to run: ``python3 tools/setup.py demo`` or ``… test``.
+"""Make a checkout ready to run: ``python3 tools/setup.py demo``, ``… test`` or ``… bench``.
 
 Installs the missing packages of bindep.txt (as root, or where sudo asks for no password), makes
 the virtual environment .cache/venv and puts the checkout under its collection's name in
@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from pythons import find_python
 
-PROFILES = ["demo", "test"]  # each includes those before it
+PROFILES = ["demo", "test", "bench"]  # each includes those before it
 PYTHONS = ["3.14", "3.13", "3.12", "3.11"]  # what ansible-core 2.18 to 2.21 runs on, newest first
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
