@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WAYS = ("transactions", "one_task_each", "builtin")
 GOOD = "deploy-20251201-083000"
+STALLED = 5
 ALWAYS_ON = "tn-14"  # ends stopped
 LIMIT = 3600.0
 Figures = dict[str, Any]
@@ -52,7 +53,7 @@ class Bench:
         self.fleet.up()
         try:
             names = [bot["name"] for bot in self.fleet.bots()]
-            held = names[:: len(names) // 5][:5] if stalled else []
+            held = names[:: len(names) // STALLED][:STALLED] if stalled else []
             self._inventory(names, dict.fromkeys(held, stalled or {}))
             self._exchanges.write_bytes(b"")
             self._moments.write_text("{}")
@@ -71,7 +72,7 @@ class Bench:
         inputs = {"plan": "emergency", "scope": "demo_here", "reason": "benchmark", "positions": "handled"}
         if way != "transactions":
             inputs = {}
-        extra = {**inputs, "batch": "100%", "demo_root": str(self.fleet.root)}
+        extra = {**inputs, "batch": "100%", "max_unsafe": STALLED, "demo_root": str(self.fleet.root)}
         return [
             *(sys.executable, "-m", "ansible", "playbook", "-i", str(INVENTORY), "-i", str(self.work / "here.yml")),
             *("-f", str(self.count), "-e", json.dumps(extra), str(playbook)),
@@ -153,7 +154,7 @@ def stalled_runs(work: Path, bots: int, rounds: int) -> list[Figures]:
     try:
         for _round in range(rounds):
             for way in WAYS:
-                figures.append(show({**bench.run(way, server.variables(proxy.port)), "stalled": 5}))
+                figures.append(show({**bench.run(way, server.variables(proxy.port)), "stalled": STALLED}))
     finally:
         server.stop()
     return figures
