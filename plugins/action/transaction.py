@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +15,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._transaction.spec import OPTIONS
+from ..plugin_utils._controller import controller
 from ..plugin_utils._steps import StepReader, template_secrets
 
 LOCAL = ("secrets_from", "validate_only")
+OLDEST_PYTHON = (3, 9)
+NOT_EXECUTABLE, NOT_FOUND = 126, 127  # what a shell says of a command
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         sent = {
             **{name: value for name, value in arguments.items() if name not in LOCAL},
             "bot": arguments["bot"] or variables["inventory_hostname"],
-            "controller": _controller(),
+            "controller": controller(),
             "safe": {"steps": safe},
             "secrets": secrets,
         }
@@ -50,8 +51,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         result.update(
             self._execute_module(module_name="tradeops.botfleet.transaction", module_args=sent, task_vars=variables)
         )
-        result["controller_times"] = {"sent": started, "received": time.time()}
+        if "steps" in result:
+            result["controller_times"] = {"sent": started, "received": time.time()}
+        else:
+            result["msg"] = self._unfit_python() or result.get("msg")
         return result
+
+    def _unfit_python(self) -> str:
+        """Why a module that brought no result could not run, if that is because of the host's Python."""
+        python = str(self._used_interpreter or "").removeprefix("#!")
+        asked = self._low_level_execute_command(f"{python} -c 'import sys; print(sys.version.split()[0])'")
+        version = re.match(r"(\d+)\.(\d+)\S*$", asked["stdout"].strip())
+        mend = f"set ansible_python_interpreter to a Python from {'.'.join(map(str, OLDEST_PYTHON))} on"
+        if version and (int(version[1]), int(version[2])) < OLDEST_PYTHON:
+            return f"{python} is Python {version[0]}, which is too old: {mend}"
+        if asked["rc"] in (NOT_EXECUTABLE, NOT_FOUND):
+            return f"{python} cannot be run on this host: {mend}"
+        return ""
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in self._task.args.items() if value is not None}
@@ -93,14 +109,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         if not isinstance(value, kind):
             return default, f"variable {name!r} is not a {kind.__name__.lower()}"
         return value, ""
-
-
-def _controller() -> str:
-    """Who carries this out. A container may run as a user that has no name."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
 def _validation(stages: list[dict[str, Any]]) -> dict[str, Any]:

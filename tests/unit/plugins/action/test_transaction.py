@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.peers.old_python import VERSION, make_old_python
+
 from .conftest import Controller, Run
 
 
@@ -206,3 +208,22 @@ def test_arguments_of_the_transaction_itself_are_checked(controller: Controller,
     assert all(result["failed"] for result in run.results.values())
     assert "continue" in run.results["policy"]["msg"] and "halt" in run.results["stage"]["msg"]
     assert "stat_dir" in run.results["option"]["msg"]
+
+
+def test_a_host_whose_python_cannot_run_it_says_so(controller: Controller) -> None:
+    """Ansible's own words range from a version to a syntax error; a module that crashed keeps them."""
+    crashing = controller.root / "crashing"
+    crashing.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} "$@"\necho out of memory >&2\nexit 1\n')
+    crashing.chmod(0o755)
+    pythons = {"old": make_old_python(controller.root), "missing": "/nowhere/python3", "crashing": str(crashing)}
+    tasks = [
+        {**transaction(name, [halt(steps=[lower("flag")])]), "vars": {"ansible_python_interpreter": python}}
+        for name, python in pythons.items()
+    ]
+    run = controller.play(tasks)
+    mend = "set ansible_python_interpreter to a Python from 3.9 on"
+    said = {name: run.results[name]["msg"] for name in pythons}
+    assert said["old"] == f"{pythons['old']} is Python {VERSION}, which is too old: {mend}", run.output
+    assert said["missing"] == f"/nowhere/python3 cannot be run on this host: {mend}"
+    assert "old" not in said["crashing"] and "ansible_python_interpreter" not in said["crashing"]
+    assert not any("controller_times" in run.results[name] for name in pythons), "no result was received"
