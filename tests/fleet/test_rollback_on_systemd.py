@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from .conftest import ANSIBLE, CACHE, ROOT, Host
 
@@ -68,33 +70,28 @@ systemctl restart maker-1
 
 @pytest.fixture
 def deployed(host: Host, tmp_path: Path) -> Host:
-    """The host with one live bot on the newer of two releases, and an inventory that describes it."""
+    """The host with one live bot on the newer of two releases, and the README's own inventory of it."""
     host.shell(DEPLOY)
-    bot = {
-        "ansible_host": host.address,
-        "ansible_become": True,
-        "botfleet_kind": "quantum_trader",
-        "botfleet_path": "/srv/maker-1",
-        "botfleet_service_name": "maker-1.service",
-        "botfleet_settle": 1,
-        "botfleet_config_path": "/srv/maker-1/config",
-        "botfleet_config_backups": "/backup",
-        "botfleet_config_backup_manifest": "optional",
-        "botfleet_go_live_flag": "/srv/maker-1/go_live.active",
-        "botfleet_go_live_config_path": "/srv/maker-1/config/go_live.json",
-        "botfleet_go_live_config_key": "activation_enabled",
-        "botfleet_exchange_config_path": "/srv/maker-1/config/exchange.json",
-        "botfleet_testnet_credentials": {"binance": {"api_key": "CANARY-test", "api_secret": "CANARY-test-2"}},
-    }
-    (tmp_path / "bots.yml").write_text(json.dumps({"bots": {"hosts": {"maker-1": bot}}}))
+    inventory = readme_inventory()
+    bot = inventory["bots"]["hosts"]["maker-1"]
+    bot |= {"ansible_host": host.address, "botfleet_settle": 1}
+    bot["vault_maker_1_testnet"] = {"binance": {"api_key": "CANARY-test", "api_secret": "CANARY-test-2"}}
+    (tmp_path / "bots.yml").write_text(json.dumps(inventory))
     return host
 
 
-def rollback(directory: Path, **inputs: Any) -> tuple[int, str, dict[str, Any]]:
+def readme_inventory() -> dict[str, Any]:
+    """What the README tells people to write."""
+    (text,) = re.findall(r"```yaml\n(# inventory\.yml\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    inventory: dict[str, Any] = yaml.safe_load(text)
+    return inventory
+
+
+def rollback(directory: Path, *arguments: str, **inputs: Any) -> tuple[int, str, dict[str, Any]]:
     given = {"plan": "emergency", "scope": "maker-1", "reason": "test", "positions": "handled", **inputs}
     given["botfleet_artifacts_dir"] = str(directory / "artifacts")
     command = [ANSIBLE, "-i", str(CACHE / "hosts.yml"), "-i", str(directory / "bots.yml")]
-    command += [str(ROOT / "playbooks" / "rollback.yml"), "-vvvv", "-e", json.dumps(given)]
+    command += [str(ROOT / "playbooks" / "rollback.yml"), "-vvvv", "-e", json.dumps(given), *arguments]
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections")}
     done = subprocess.run(
         ["env", *(f"{name}={value}" for name, value in environment.items()), *command],
@@ -106,6 +103,16 @@ def rollback(directory: Path, **inputs: Any) -> tuple[int, str, dict[str, Any]]:
     record = directory / "artifacts" / "latest" / "record.json"
     assert record.exists(), done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr, json.loads(record.read_text())
+
+
+def test_check_mode_accepts_the_readmes_inventory_and_touches_nothing(deployed: Host, tmp_path: Path) -> None:
+    was = deployed.shell("find /srv/maker-1 -type f | sort | xargs sha256sum; systemctl show -p MainPID maker-1")
+    code, output, record = rollback(tmp_path, "--check", "--diff")
+    assert code == 0 and record["check_mode"] and record["outcome"] == "restored", output
+    assert (
+        deployed.shell("find /srv/maker-1 -type f | sort | xargs sha256sum; systemctl show -p MainPID maker-1") == was
+    )
+    assert deployed.shell("test -e /var/lib/botfleet && echo there || echo not") == "not"
 
 
 def test_a_bare_host_goes_back_over_ssh_and_sudo(deployed: Host, tmp_path: Path) -> None:
