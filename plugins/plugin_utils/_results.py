@@ -35,7 +35,10 @@ def unsafe_because(halt: Result | None, check_mode: bool) -> str:
     if check_mode:
         return one_line(halt.get("msg")) if halt.get("failed") else ""
     unproven = not_proven(halt, resumed=bool(halt.get("resume_begun")))
-    return one_line(f"not safe: {unproven}") if unproven else ""
+    if not unproven:
+        return ""
+    failed = [step for step in halt["steps"] if step["status"] == "failed" and step["message"] not in unproven]
+    return one_line("; ".join([f"not safe: {unproven}", *(f"{step['name']}: {step['message']}" for step in failed)]))
 
 
 def not_proven(result: Result, *, resumed: bool) -> str:

@@ -82,7 +82,8 @@ def test_one_that_gave_no_answer_holds_the_others_unless_that_is_allowed(fleet: 
 
 def test_one_that_runs_still_is_not_safe(fleet: Fleet) -> None:
     fleet.bot("a", halting={"stop_fails": True})
-    assert "process stopped: process is running" in fleet.why()["a"]
+    why = fleet.why()["a"]
+    assert why == "not safe: process stopped: process is running; process stopped: told to fail", "what is, and why"
 
 
 def test_a_halt_that_failed_in_part_but_is_read_back_safe_passes(fleet: Fleet) -> None:
