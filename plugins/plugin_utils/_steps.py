@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._registry import OPERATIONS as REGISTRY
@@ -142,7 +143,7 @@ class StepReader:
         validator = ArgumentSpecValidator(_for_controller(operation.OPTIONS), **operation.CONSTRAINTS)
         result = validator.validate(options)
         if result.error_messages:
-            raise BadStep(f"{name}: {'; '.join(result.error_messages)}")
+            raise BadStep(f"{name}: {'; '.join(map(_said, result.errors.errors))}")
         validated = dict(result.validated_parameters)
         if sorted(_placeholders(validated)) != sorted(_placeholders(options)):
             raise BadStep(
@@ -206,6 +207,12 @@ def _for_controller(spec: Mapping[str, Any]) -> dict[str, Any]:
             option["options"] = _for_controller(option["options"])
         converted[name] = option
     return converted
+
+
+def _said(error: AnsibleValidationError) -> str:
+    """Ansible's sentence; of an unknown option it gives only the name."""
+    unknown, _words, known = error.msg.partition(". Supported parameters include: ")
+    return f"no option {unknown}: use one of {known.rstrip('.')}" if isinstance(error, UnsupportedError) else error.msg
 
 
 def _first_line(error: Exception) -> str:
