@@ -163,8 +163,9 @@ def _malformed(error: Exception, text: str) -> Malformed:
 
 
 def _without_content(problem: str) -> str:
-    """The parser's words without pieces of the file, which may be of a secret."""
-    return re.sub(r"""(['"])(?!<|\\.\1).{2,}\1""", "…", problem)
+    """The parser's words without pieces of the file, which may be of a secret. A sign such as ',' is none."""
+    problem = re.sub(r"""'([^\w\s'"])'""", "\0\\1\0", problem)
+    return re.sub(r"""(['"])(?!<|\\.\1).{2,}\1""", "…", problem).replace("\0", "'")
 
 
 def _mark(mark: Any) -> tuple[int, int]:

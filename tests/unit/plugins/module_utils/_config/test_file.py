@@ -181,6 +181,7 @@ def test_words_that_yaml_readers_disagree_about_are_switches_but_never_settled(w
     ("format_name", "text", "said"),
     [
         ("yaml", f"a: [{CANARY}\nb: 2\n", r"line 2, column 2"),
+        ("yaml", f"a: [1\nb: {CANARY}\n", r"line 2, column 2: .*expected ',' or '\]'"),
         ("yaml", f"a: 1\nsecret: *{CANARY}\n", r"line 2, column \d+: found undefined alias"),
         ("yaml", f'a: "{CANARY}\\q"\n', r"line 1, column \d+: found unknown escape"),
         ("yaml", f"a: !{CANARY}!x 1\n", r"line 1, column 4"),
