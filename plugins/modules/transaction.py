@@ -193,6 +193,12 @@ msg:
   description: Notes and the first failure, empty when all went well.
   returned: always
   type: str
+notes:
+  description: What an operator should know beside the steps, such as from which rollback the lock was taken, or why
+    nothing could be journaled. Also given as warnings.
+  returned: always
+  type: list
+  elements: str
 rollback_id:
   description: The id.
   returned: always
@@ -261,6 +267,8 @@ def main() -> None:
     safe = (module.params["safe"] or {}).get("steps")
     request = request_from({**module.params, "safe": safe, "check_mode": module.check_mode})
     result = Transaction(request, OPERATIONS).run()
+    for note in result["notes"]:
+        module.warn(f"{module.params['bot']}: {note}")
     result["diff"] = [diff for step in result["steps"] if step["touched"] for diff in step["diff"]]
     module.exit_json(**result)
 

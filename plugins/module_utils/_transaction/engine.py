@@ -87,7 +87,8 @@ class Transaction:
             )
             for holder in self._lock.taken_from:
                 self._notes.append(
-                    f"took the lock from rollback {holder.get('rollback_id')}, which was {holder['how']}"
+                    f"took the lock from rollback {holder.get('rollback_id')} of {holder.get('controller')}, "
+                    f"which was {holder['how']}"
                 )
                 self._journal.write("preempted", holder=holder)
             result = self._carry_out()
@@ -115,7 +116,7 @@ class Transaction:
                 + (f", superseded by {by}" if by else f" without a stage {self._request.key}")
                 + ": start a new one"
             )
-        return {**stored, "stored": True, "changed": False, "closed": True}
+        return {**stored, "stored": True, "changed": False, "closed": True, "notes": []}
 
     def _carry_out(self) -> Result:
         stopped = self._refusal()
@@ -263,7 +264,7 @@ class Transaction:
         request = self._lock.preempted_by() if self._lock else None
         if not request or request["rollback_id"] == self._request.rollback_id:
             return ""
-        return f"preempted by rollback {request['rollback_id']} of {request['controller']}"
+        return f"preempted by rollback {request['rollback_id']} of {request['controller']}: that one goes on from here"
 
     def _skip(self, stage: Stage, reason: str) -> None:
         self._skip_rest(stage, 0, reason)
@@ -305,6 +306,7 @@ class Transaction:
             "changed": any(step["touched"] for step in self._steps),
             "failed": bool(failures),
             "msg": "; ".join(self._notes + failures[:1]),
+            "notes": self._notes,
             "stored": False,
             "closed": False,
             "decided_at": opened.get("decided_at") or self._request.decided_at,

@@ -73,8 +73,10 @@ class Lock:
             return
         if not preempt:
             named, controller, since = (holder.get(key, "unknown") for key in ("rollback_id", "controller", "since"))
+            age = max(0.0, time.time() - os.fstat(descriptor).st_mtime)
             raise Locked(
-                f"locked by rollback {named} of {controller}, since {since}: wait for it, or halt, which preempts"
+                f"locked by rollback {named} of {controller} since {since} ({age:.0f} s): "
+                "wait for it, or halt, which preempts"
             )
         request = {**self._me, "since": utc_now()}
         write_atomic(self._state.file("preempt"), json.dumps(request).encode(), mode=0o600)
