@@ -197,8 +197,9 @@ class Targets:
     def _not_found(self, here: Situation, tags: Mapping[str, str], bad: BadTags) -> str:
         pattern, choice = self._options["pattern"], last_tags(matching(tags, self._options["pattern"]), bad)
         if self._options["target"] != PREVIOUS:
-            return f"the tag {self._options['target']} is not in {here.git.path}; of the tags {pattern}, {choice}"
+            named = f"the tag {self._options['target']} is not in {here.git.path}"
+            return f"{named}: name one that is, or push it to its remote; of the tags {pattern}, {choice}"
         return (
             f"{here.git.path} runs {here.version}, and no good tag {pattern} was deployed before it: "
-            f"name a target; of the tags, {choice}"
+            f"name a target; of the tags {pattern}, {choice}"
         )

@@ -256,7 +256,8 @@ class GitDeployTag(Operation):
         except TimedOut as error:
             built, problem = error.finished, f"did not end within {limit:g} s and was killed"
         if problem:
-            raise OperationError(f"the build with {argv[0]} {problem}: {one_line(built.last_lines(BUILD_LINES))}")
+            said = one_line(built.last_lines(BUILD_LINES))
+            raise OperationError(f"the build with {argv[0]} {problem} ({said}): mend it")
 
     def _diff(self, here: Situation, target: Target) -> dict[str, str]:
         name = here.git.path

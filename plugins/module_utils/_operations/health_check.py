@@ -102,7 +102,8 @@ class HealthCheck(Operation):
         failed = [result for result in results.values() if result.ok is False]
         if failed:
             named = "; ".join(f"{result.name}: {result.observed}" for result in failed)
-            raise OperationError(f"{len(failed)} of {len(results)} checks failed: {named}", proof)
+            count = f"{len(failed)} of {len(results)} checks failed"
+            raise OperationError(f"{count}, mend the bot or the check: {named}", proof)
         return proof
 
     def _look(self, result: Result) -> str | None:

@@ -185,7 +185,8 @@ class ScriptManager(Manager):
         finished = self._run("start_command", timeout)
         if finished.code:
             raise OperationError(
-                f"the start_command of {self.name} ended with exit code {finished.code}: {finished.last_lines(3)}"
+                f"the start_command of {self.name} ended with exit code {finished.code} "
+                f"({finished.last_lines(3) or 'it said nothing'}): mend it"
             )
         return None
 
@@ -204,7 +205,8 @@ class ScriptManager(Manager):
         finished = self._run("reload_command", timeout)
         if finished.code:
             raise OperationError(
-                f"the reload_command of {self.name} ended with exit code {finished.code}: {finished.last_lines(3)}"
+                f"the reload_command of {self.name} ended with exit code {finished.code} "
+                f"({finished.last_lines(3) or 'it said nothing'}): mend it"
             )
 
     def _run(self, option: str, timeout: float) -> Finished:

@@ -328,7 +328,7 @@ class TestScript:
         )
         outcome = carried_out(bot.scripted(), "started")
         assert outcome.status == "failed"
-        assert "exit code 3: no config" in outcome.message
+        assert "exit code 3 (no config): mend it" in outcome.message
         assert bot.running() == []
 
     def test_a_start_that_starts_nothing(self, bot: Directory) -> None:

@@ -288,4 +288,4 @@ def test_a_repository_without_tags(tmp_path: Path) -> None:
     bot = Bot(tmp_path / "bot")
     bot.git("init", "-q")
     bot.commit("first\n")
-    assert "of the tags, there are none" in bot.must_fail(fetch="never")
+    assert "of the tags deploy-*, there are none" in bot.must_fail(fetch="never")

@@ -260,8 +260,11 @@ def test_build_runs_when_the_code_changed(bot: Bot) -> None:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo half > bot.py; echo no such module >&2; exit 3", "failed with exit code 3: no such module"),
-        ("echo collecting; sleep 60 & echo $! > child.log; wait", "did not end within 1 s and was killed: collecting"),
+        ("echo half > bot.py; echo no such module >&2; exit 3", "failed with exit code 3 (no such module): mend it"),
+        (
+            "echo collecting; sleep 60 & echo $! > child.log; wait",
+            "did not end within 1 s and was killed (collecting): mend it",
+        ),
     ],
 )
 def test_a_failed_build_undoes_the_checkout(bot: Bot, script: str, reason: str, paths: list[str]) -> None:

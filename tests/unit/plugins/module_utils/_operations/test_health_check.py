@@ -203,7 +203,7 @@ def test_s2_11_every_failure_is_named_in_one_message(server: Server) -> None:
         *({"name": name, "http": {"url": f"{server.url}/metrics", **bound}} for name, bound in bounds.items())
     )
     assert outcome.status == "failed"
-    assert outcome.message.startswith("3 of 5 checks failed: data flow: ticks is 0 at ")
+    assert outcome.message.startswith("3 of 5 checks failed, mend the bot or the check: data flow: ticks is 0 at ")
     assert "expected > 0" in outcome.message
     assert "analysis: accuracy is 0.41" in outcome.message
     assert "latency: latency_ms is 730" in outcome.message
@@ -484,7 +484,8 @@ def test_s1_5_a_command_that_fails_or_hangs(tmp_path: pathlib.Path) -> None:
         {"name": "nobody", "command": {"argv": ["true"], "user": "no-such-user"}},
     )
     assert outcome.message.startswith(
-        f"4 of 4 checks failed: script: {script} ended with code 1, expected 0: the feed is stale"
+        "4 of 4 checks failed, mend the bot or the check: "
+        f"script: {script} ended with code 1, expected 0: the feed is stale"
     )
     assert "hanging: sleep 30 did not end within 0.2 s and was killed" in outcome.message
     assert "missing: " in outcome.message
