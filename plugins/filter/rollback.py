@@ -8,25 +8,26 @@ from __future__ import annotations
 import time
 from typing import Any, Callable
 
-from ansible.errors import AnsibleFilterError
-
 from ..plugin_utils._barrier import barrier, roll_goes_on
 from ..plugin_utils._clock import epoch
 
 
-def decision_time(text: str) -> str:
-    """The time itself; raises AnsibleFilterError unless it is one, and not in the future."""
+def decision_problem(text: str) -> str:
+    """Why a rollback cannot have been decided then, as one sentence; empty if it can.
+
+    It does not raise: Ansible would put three sentences of its own before this one.
+    """
     try:
         decided = epoch(text)
-    except ValueError as error:
-        raise AnsibleFilterError(f'decided_at is "{text}": set a time such as 2026-01-05T03:15:00Z') from error
+    except ValueError:
+        return f'decided_at is "{text}": set a time such as 2026-01-05T03:15:00Z'
     if decided > time.time():
-        raise AnsibleFilterError(f'decided_at is "{text}", which is in the future: set when it was decided, or nothing')
-    return text
+        return f'decided_at is "{text}", which is in the future: set when it was decided, or nothing'
+    return ""
 
 
 class FilterModule:
     """Filters of the stage roles."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"barrier": barrier, "decision_time": decision_time, "roll_goes_on": roll_goes_on}
+        return {"barrier": barrier, "decision_problem": decision_problem, "roll_goes_on": roll_goes_on}
