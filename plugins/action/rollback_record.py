@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._files import write_atomic
+from ..module_utils._operation import OperationError
 from ..module_utils._transaction.state import checked_name
+from ..plugin_utils._artifacts import Artifacts
+from ..plugin_utils._controller import controller
 from ..plugin_utils._record import build_record
 from ..plugin_utils._results import value
 from ..plugin_utils._summary import summary, verdict
@@ -27,6 +29,8 @@ OPTIONS: dict[str, Any] = {
     "scope": {"type": "str", "required": True},
     "reason": {"type": "str", "required": True},
     "trigger": {"type": "str", "default": "manual"},
+    "automatic": {"type": "bool", "default": False},
+    "operator": {"type": "str"},
     "phase": {"type": "str"},
     "decided_at": {"type": "str", "required": True},
     "bots": {"type": "list", "elements": "str", "required": True},
@@ -53,25 +57,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         if validated.error_messages:
             raise AnsibleActionFail(f"rollback_record: {'; '.join(validated.error_messages)}")
         options = validated.validated_parameters
+        options["operator"] = options["operator"] or controller()
         check_mode = bool(self._task.check_mode)
         name = checked_name("rollback_id", options["rollback_id"]) + ("-check" if check_mode else "")
-        artifacts = os.path.abspath(options["artifacts_dir"])
-        directory = os.path.join(artifacts, name)
+        artifacts = Artifacts(os.path.abspath(options["artifacts_dir"]), name)
         variables = self._variables(task_vars, options["bots"])
-        standing = _read(os.path.join(directory, "record.json"))
-        if standing is not None and all((bot["revert_result"] or {}).get("stored") for bot in variables.values()):
-            record = standing  # every host only returned what it had stored
+        standing = None if check_mode else artifacts.standing()
+        record, lost = build_record(options, variables, check_mode, time.time(), standing), ""
+        if standing and _only_stored(variables) and _stands(standing, record):
+            record = standing
         else:
-            record = build_record(options, variables, check_mode, time.time(), standing)
-        lines = summary(record, os.path.join(directory, "record.json"))
-        os.makedirs(directory, exist_ok=True)
-        _write(os.path.join(directory, "record.json"), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-        _write(os.path.join(directory, "summary.txt"), "\n".join(lines) + "\n")
-        _point(os.path.join(artifacts, "latest"), name)
+            try:
+                record = artifacts.write_record(record)
+            except (OSError, OperationError) as error:
+                lost = f"the record could not be written ({error}): mend that and run the same id again"
+        lines = summary(record, artifacts.path("record.json"))
+        if not lost:
+            artifacts.write_pages(record, lines)
         return {
             **result,
+            **artifacts.result(record),
+            **({"failed": True, "msg": f"{lost}; {verdict(record)}"} if lost else {}),
             "changed": False,
-            "path": os.path.join(directory, "record.json"),
             "summary": lines,
             "outcome": record["outcome"],
             "verdict": verdict(record),
@@ -83,22 +90,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         return {bot: {name: value(variables, name) for name in NEEDED} for bot, variables in everyone}
 
 
-def _read(path: str) -> dict[str, Any] | None:
-    """An earlier record, None if there is none that can be read."""
-    try:
-        with open(path, encoding="utf-8") as handle:
-            record: dict[str, Any] = json.load(handle)
-    except (OSError, ValueError):
-        return None
-    return record
+def _only_stored(variables: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether every host only returned what it had stored, so that nothing happened in this run."""
+    return all((bot["revert_result"] or {}).get("stored") for bot in variables.values())
 
 
-def _write(path: str, text: str) -> None:
-    write_atomic(path, text.encode())
+def _stands(standing: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a record says what the hosts say. If not, it is of an earlier run, of another version, or damaged."""
+    rows = [*standing["bots"], *record["bots"]]
+    of_one_shape = standing.keys() == record.keys() and all(row.keys() == rows[0].keys() for row in rows)
+    return of_one_shape and _ended(record).items() <= _ended(standing).items()
 
 
-def _point(link: str, name: str) -> None:
-    """``latest`` names the newest record; replaced by rename, so that it is never missing."""
-    temporary = f"{link}.{os.getpid()}"
-    os.symlink(name, temporary)
-    os.rename(temporary, link)
+def _ended(record: Mapping[str, Any]) -> dict[str, tuple[bool, bool]]:
+    return {bot["name"]: (bot["safe"], bot["restored"]) for bot in record["bots"]}

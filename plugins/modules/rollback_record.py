@@ -9,11 +9,13 @@ module: rollback_record
 short_description: Write the record of a rollback on the controller
 version_added: 1.0.0
 description:
-  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json) and C(summary.txt) into a
-    directory named
-    after the rollback. C(latest) beside it points to the newest one.
-  - In check mode the directory is named C(<rollback_id>-check).
+  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json), C(summary.txt) and the
+    incident report C(incident.md) into a directory named after the rollback. C(latest) beside it points to the newest one.
+  - Adds a line to C(history.jsonl) beside it. Each line holds the hash of the line before it and of its record, so that
+    neither can be rewritten unnoticed. C(scripts/history.py) of the collection verifies that.
+  - In check mode the directory is named C(<rollback_id>-check), and no incident report and no line is written.
   - When every bot only returned the stored result of a closed rollback, the record that stands is kept.
+  - A history or a page that cannot be written is a warning. If it is the record, the task fails, and says how it went.
 extends_documentation_fragment:
   - tradeops.botfleet.attributes
   - tradeops.botfleet.attributes.action_group
@@ -45,9 +47,16 @@ options:
     type: str
     required: true
   trigger:
-    description: What started it, an operator or an alert.
+    description: What started it, V(manual) or the name of an alert.
     type: str
     default: manual
+  automatic:
+    description: Whether a machine started it.
+    type: bool
+    default: false
+  operator:
+    description: Who started it. By default the user and host that this task runs as.
+    type: str
   phase:
     description: The phase of a phased system that is rolled back.
     type: str
@@ -82,9 +91,26 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The record.
+  description: The record. Its shape is in C(docs/schemas/record.json) of the collection.
   returned: success
   type: str
+report:
+  description: The record as a page; null if it was not written.
+  returned: success
+  type: str
+incident:
+  description: The incident report; null if it was not written.
+  returned: success
+  type: str
+history:
+  description: The history that the record has a line of; null if it has none.
+  returned: success
+  type: str
+not_written:
+  description: The files that could not be written. The warnings say why.
+  returned: always
+  type: list
+  elements: str
 summary:
   description: The final table and the figures, as lines.
   returned: success

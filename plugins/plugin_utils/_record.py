@@ -13,6 +13,7 @@ from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_t
 
 Bot = dict[str, Any]
 Variables = Mapping[str, Mapping[str, Any]]
+SCHEMA_VERSION = 1
 
 
 def build_record(
@@ -22,9 +23,10 @@ def build_record(
     now: float,
     standing: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The record (S2.16 is a subset of it).
+    """The record (S2.16 is a subset of it), its ``history`` still None. Its shape: docs/schemas/record.json.
 
-    inputs: rollback_id, plan, phase, scope, trigger, reason, decided_at (UTC, ISO 8601), bots, inputs
+    inputs: rollback_id, plan, phase, scope, trigger, automatic, operator, reason, decided_at (UTC, ISO 8601),
+    bots, inputs
     variables: by bot, with ``halt_result``, ``halt_barrier``, ``revert_result`` and its ``botfleet_*``
     now: the controller's clock, s since the epoch; so are all times in it
     standing: the record of an earlier run of this id; when a bot first was safe or restored stays as it is there
@@ -36,15 +38,20 @@ def build_record(
     earlier = {row["name"]: row for row in (standing or {}).get("bots", [])}
     rows = [_bot(bot, variables[bot], decided, check_mode, earlier.get(bot, {})) for bot in bots]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
+    came_out = outcome(rows)
     return {
+        "schema_version": SCHEMA_VERSION,
         "rollback_id": inputs["rollback_id"],
         "check_mode": check_mode,
         "plan": inputs["plan"],
         "phase": inputs.get("phase"),
         "scope": inputs["scope"],
         "trigger": inputs["trigger"],
+        "automatic": bool(inputs.get("automatic")),
+        "operator": inputs.get("operator") or "",
         "reason": inputs["reason"],
-        "outcome": outcome(rows),
+        "outcome": came_out,
+        "status": "Monitoring" if came_out == "restored" else "Under Investigation",
         "start_time": iso(decided),
         "completion_time": iso(now),
         "duration_minutes": round((now - decided) / 60, 2),
@@ -54,6 +61,7 @@ def build_record(
         "service_impact_minutes": None if to_restored is None else round(to_restored / 60, 2),
         "root_cause": None,
         "prevention_measures": [],
+        "history": None,
         "inputs": dict(inputs.get("inputs") or {}),
         "bots": rows,
     }

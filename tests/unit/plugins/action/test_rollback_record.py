@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.schemas import problems
+
 from .conftest import Controller
 
-SAFE = {"is_safe": True, "trading": "off", "read": [{"name": "flag", "ok": True, "until_resume": False, "message": ""}]}
+FLAG = {"id": "flag", "name": "flag", "operation": "go_live_flag", "observed": {"state": "absent"}}
+SAFE = {"is_safe": True, "trading": "off", "read": [{**FLAG, "ok": True, "until_resume": False, "message": ""}]}
 ANSWER = {"steps": [], "stages": [], "safe": SAFE, "failed": False, "decided_at": "", "stored": True, "closed": True}
 
 
@@ -68,3 +71,62 @@ def test_records_of_all_sorts(controller: Controller) -> None:
     assert "use letters" in run.results["escape"]["msg"] and not (controller.root / "escape").exists()
     assert run.results["rb_bad"]["failed"]
     assert (artifacts / "latest").is_symlink() and (artifacts / "latest" / "record.json").exists()
+
+    lines = [json.loads(line) for line in (artifacts / "history.jsonl").read_text().splitlines()]
+    assert [line["rollback_id"] for line in lines] == ["rb-first", "rb-again", "rb-again"], (
+        "one for each run, none for check mode, none for a run that only returned what was stored"
+    )
+    assert run.results["rb_checked"]["history"] is None and run.results["rb_checked"]["incident"] is None
+    assert run.results["rb_first"]["history"] == str(artifacts / "history.jsonl")
+    assert run.results["rb_first"]["incident"] == str(artifacts / "rb-first" / "incident.md")
+    assert (artifacts / "rb-first" / "incident.md").exists()
+    assert not (artifacts / "rb-checked-check" / "incident.md").exists()
+    for record in (first, checked):
+        assert problems("record", record) == [] and "@" in record["operator"] and not record["automatic"]
+
+
+def test_a_record_of_an_earlier_run_does_not_stand(controller: Controller) -> None:
+    """The run that completed the rollback died before it wrote its record: the next one must not show the old."""
+    artifacts = controller.root / "artifacts"
+    run = controller.play(
+        [
+            results(ANSWER, {"failed": True, "msg": "died", "unreachable": True}),
+            write("rb-1", "first"),
+            results(ANSWER, ANSWER),
+            write("rb-1", "completed"),
+            write("rb-1", "stored", arguments={"operator": "somebody else"}),
+        ]
+    )
+    assert [run.results[name]["outcome"] for name in ("first", "completed", "stored")] == [
+        "exposed",
+        "restored",
+        "restored",
+    ], run.output
+    assert json.loads((artifacts / "rb-1" / "record.json").read_text())["operator"] != "somebody else"
+    assert len((artifacts / "history.jsonl").read_text().splitlines()) == 2
+
+
+def test_nothing_that_cannot_be_written_loses_the_record(controller: Controller) -> None:
+    """S2.16: a page is a warning; without the record the task fails, and still says how it went."""
+    artifacts = controller.root / "artifacts"
+    for name in ("incident.md", "summary.txt"):
+        (artifacts / "rb-1" / name / "in-the-way").mkdir(parents=True)
+    (artifacts / "latest").mkdir()
+    (artifacts / "history.jsonl").mkdir()
+    (artifacts / "rb-2").write_text("in the way")
+    run = controller.play(
+        [results(ANSWER, {**ANSWER, "stored": False}), write("rb-1", "pages"), write("rb-2", "record")],
+    )
+    pages = run.results["pages"]
+    assert not pages.get("failed") and pages["as_planned"], run.output
+    record = json.loads((artifacts / "rb-1" / "record.json").read_text())
+    assert record["outcome"] == "restored" and record["history"] is None and problems("record", record) == []
+    lost = [artifacts / "history.jsonl", *(artifacts / "rb-1" / name for name in ("summary.txt", "incident.md"))]
+    assert pages["not_written"] == [*map(str, lost), str(artifacts / "latest")]
+    assert pages["incident"] is None and pages["history"] is None
+    assert len(pages["warnings"]) == 4 and all("could not be written" in warning for warning in pages["warnings"])
+    assert "in-the-way" in [path.name for path in (artifacts / "rb-1" / "incident.md").iterdir()]
+
+    failed = run.results["record"]
+    assert failed["failed"] and failed["summary"] and failed["as_planned"]
+    assert "the record could not be written" in failed["msg"] and "run the same id again; 1 of 1" in failed["msg"]

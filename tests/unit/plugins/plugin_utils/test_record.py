@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._barrier import barrier
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._clock import decision, epoch, iso
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record
+
+from tests.schemas import problems
 
 from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, TIMED_OUT, UNREACHABLE, Bot
 
@@ -24,7 +27,7 @@ def record(variables: list[dict[str, Any]], check_mode: bool = False, **inputs: 
         "rollback_id": "rb-1",
         "plan": "emergency",
         "scope": "bots",
-        "trigger": "operator",
+        "trigger": "ESS - Capital Loss",
         "reason": "P&L anomaly",
         "decided_at": DECIDED,
         "bots": list(by_name),
@@ -49,17 +52,21 @@ def bot(tmp_path: Path) -> Bot:
 
 
 def test_a_record_has_what_the_runbook_asks_for(bot: Bot) -> None:
-    """S2.16, and the fields of the final table."""
-    found = record([bot.variables(bot.halt(), bot.revert())])
-    assert {name: found[name] for name in list(found)[:19]} == {
+    """S2.16, S3.14, and the fields of the final table."""
+    found = record([bot.variables(bot.halt(), bot.revert())], operator="night-shift", automatic=True)
+    assert found == {
+        "schema_version": 1,
         "rollback_id": "rb-1",
         "check_mode": False,
         "plan": "emergency",
         "phase": None,
         "scope": "bots",
-        "trigger": "operator",
+        "trigger": "ESS - Capital Loss",
+        "automatic": True,
+        "operator": "night-shift",
         "reason": "P&L anomaly",
         "outcome": "restored",
+        "status": "Monitoring",
         "start_time": "2026-01-05T03:15:00.000Z",
         "completion_time": "2026-01-05T03:16:30.000Z",
         "duration_minutes": 1.5,
@@ -69,6 +76,7 @@ def test_a_record_has_what_the_runbook_asks_for(bot: Bot) -> None:
         "service_impact_minutes": 0.15,
         "root_cause": None,
         "prevention_measures": [],
+        "history": None,
         "inputs": {"batch": "25%"},
         "bots": found["bots"],
     }
@@ -92,14 +100,15 @@ def test_a_restored_bot(bot: Bot) -> None:
 
 
 def test_when_each_stage_started_by_the_controllers_clock(bot: Bot) -> None:
-    entry = row(bot.halt(received=2.0), bot.revert(received=9.0), bot)
+    halt = bot.halt(received=2.0)
+    entry = row(halt, bot.revert(received=9.0), bot)
     assert entry["transactions"] == [
         {"stages": ["halt"], "sent_after_seconds": 0.0, "received_after_seconds": 2.0},
         {"stages": ["revert", "resume", "verify"], "sent_after_seconds": 0.0, "received_after_seconds": 9.0},
     ]
+    assert entry["stages"][0]["started_after_seconds"] == pytest.approx(2.0 - halt["seconds"], abs=0.1)
     ends = [stage["started_after_seconds"] + stage["seconds"] for stage in entry["stages"]]
-    assert ends == sorted(ends)
-    assert 1.5 < ends[0] <= 2.0 and 8.5 < ends[-1] <= 9.0
+    assert ends == sorted(ends) and ends[0] <= 2.0 < ends[1] and ends[-1] <= 9.0
 
 
 @pytest.mark.parametrize(("holds", "state"), [(True, "unproven"), (None, "unproven"), (False, "none")])
@@ -113,6 +122,12 @@ def test_a_bot_that_gave_no_answer_is_exposed(bot: Bot, halt: Any) -> None:
     assert states(entry) == (False, False, False, "on")
     assert entry["failure"] and "\n" not in entry["failure"]
     assert entry["from"] is None and entry["safe_after_seconds"] is None
+
+
+def test_a_module_that_brought_no_result_is_recorded_with_its_times(bot: Bot) -> None:
+    crashed = {"failed": True, "msg": "MODULE FAILURE", "controller_times": {"sent": DECIDED_EPOCH, "received": NOW}}
+    entry = row(crashed, SKIPPED, bot)
+    assert not entry["safe"] and entry["transactions"][0]["received_after_seconds"] == 90.0
 
 
 def test_a_bot_that_could_not_be_stopped_is_exposed(bot: Bot) -> None:
@@ -162,7 +177,7 @@ def test_a_flag_that_is_up_after_the_revert_is_neither_restored_nor_safe(bot: Bo
     revert["safe"]["read"][0].update(ok=False, message="flag is up")
     revert["safe"]["trading"] = "on"
     assert states(row(halt, revert, bot)) == (False, False, False, "on")
-    assert "restored, but not safe: flag down: flag is up" in row(halt, revert, bot)["failure"]
+    assert 'restored, but not safe: no proof of "flag down": flag is up' in row(halt, revert, bot)["failure"]
 
 
 def test_a_bot_that_is_not_closed_is_not_restored(bot: Bot) -> None:
@@ -194,15 +209,66 @@ def test_a_fleet_is_what_its_worst_bot_is(tmp_path: Path) -> None:
     """Figures that not every bot reached are null."""
     restored, safe, gone = (Bot(tmp_path, f"bot-{number}") for number in (1, 2, 3))
     rows = [restored.variables(restored.halt(), restored.revert(received=9.0))]
-    assert record(rows)["outcome"] == "restored"
+    assert (record(rows)["outcome"], record(rows)["status"]) == ("restored", "Monitoring")
     rows.append(safe.variables(safe.halt(received=4.0), safe.revert(code_fails=True)))
     found = record(rows)
-    assert found["outcome"] == "safe"
+    assert (found["outcome"], found["status"]) == ("safe", "Under Investigation")
     assert (found["time_to_safe_seconds"], found["time_to_restored_seconds"]) == (4.0, None)
     assert found["service_impact_minutes"] is None
     rows.append(gone.variables(UNREACHABLE, SKIPPED))
     found = record(rows)
     assert (found["outcome"], found["time_to_safe_seconds"]) == ("exposed", None)
+
+
+def fleets(root: Path) -> dict[str, dict[str, Any]]:
+    """A record of each sort, by name."""
+    names = ("held", "failed", "ill", "open", "drifted", "crashed", "checked", "back", "again")
+    bots = {name: Bot(root, name) for name in names}
+    barred = barrier(["held", "gone"], {"held": bots["held"].variables(bots["held"].halt()), "gone": {}})
+    drifted = bots["drifted"].halt(), bots["drifted"].revert()
+    drifted[1]["safe"]["read"][0].update(ok=False, message="flag is up")
+    bots["again"].halt(), bots["again"].revert()
+    found = {
+        "held": record([bots["held"].variables(bots["held"].halt(), SKIPPED, halt_barrier=barred)]),
+        "failed": record([bots["failed"].variables(bots["failed"].halt(stop_fails=True), SKIPPED)]),
+        "undone": record([bots["ill"].variables(bots["ill"].halt(), bots["ill"].revert(healthy=False))]),
+        "open": record([bots["open"].variables(bots["open"].halt(), bots["open"].revert(code_fails=True))]),
+        "drifted": record([bots["drifted"].variables(*drifted)]),
+        "checked": record(
+            [bots["checked"].variables(bots["checked"].halt(check_mode=True), bots["checked"].revert(check_mode=True))],
+            check_mode=True,
+        ),
+        "restored": record([bots["back"].variables(bots["back"].halt(), bots["back"].revert())], phase="4"),
+        "stored": record([bots["again"].variables(bots["again"].halt(), bots["again"].revert())]),
+    }
+    for name, result in (("none", None), ("unreachable", UNREACHABLE), ("timed out", TIMED_OUT)):
+        found[name] = record([bots["crashed"].variables(result, SKIPPED, botfleet_kind=None)])
+    return found
+
+
+def test_records_of_all_sorts_are_what_the_schema_says(tmp_path: Path) -> None:
+    found = fleets(tmp_path)
+    assert {entry["outcome"] for entry in found.values()} == {"restored", "safe", "exposed"}
+    for name, entry in found.items():
+        assert problems("record", json.loads(json.dumps(entry))) == [], name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema_version": 2},
+        {"start_time": "yesterday"},
+        {"surplus": 1},
+        {"outcome": "fine"},
+        {"history": {"line": 1, "head": "abc"}},
+        {"data_loss": False},
+    ],
+)
+def test_the_schema_refuses_what_a_record_never_is(bot: Bot, change: dict[str, Any]) -> None:
+    found = record([bot.variables(bot.halt(), bot.revert())])
+    assert problems("record", {**found, **change})
+    del found["operator"]
+    assert problems("record", found) == ["$: 'operator' is a required property"]
 
 
 def test_a_fleet_without_bots_is_not_restored() -> None:

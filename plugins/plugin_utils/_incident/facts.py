@@ -1,0 +1,156 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a record knows of an incident, as tables. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from ...module_utils._transaction.request import STAGES
+from .._clock import epoch
+from .._history.table import duration
+from .._markdown import Markdown, table
+from .._summary import verdict
+
+Record = Mapping[str, Any]
+NAMED = 12
+"""How many bots are named where a count would do for the others."""
+
+POSITIONS = {
+    "unproven": "not known, they were not read",
+    "none": "none, as the inventory declares",
+    "flat": "none, read as closed",
+    "guarded": "left to their stops on purpose",
+    "residual": "some were left",
+}
+DONE = ("changed", "resumed", "failed", "undone", "not_undone")
+
+
+def about(record: Record) -> Markdown:
+    """What, why, who, when, how it came out (S4.9), and what is due when (S1.10, S2.14)."""
+    history = record["history"]
+    return table(
+        [
+            ("Fact", "Value"),
+            ("Rollback", record["rollback_id"]),
+            ("Plan and scope", f"{record['plan']}, {record['scope']}"),
+            *([("Phase", record["phase"])] if record["phase"] else []),
+            ("Reason", record["reason"]),
+            ("Trigger", record["trigger"]),
+            ("Started by", f"{record['operator'] or 'unknown'}, {'automatic' if record['automatic'] else 'manual'}"),
+            ("Decided", _moment(record)),
+            ("Recorded", _time(record["completion_time"])),
+            ("Outcome", f"{record['outcome']}: {verdict(record)}"),
+            ("Every bot safe after", _seconds(record["time_to_safe_seconds"])),
+            ("Every bot restored after", _seconds(record["time_to_restored_seconds"])),
+            ("Duration", duration(record["duration_minutes"])),
+            ("Bots that count as trading", _names([bot["name"] for bot in record["bots"] if bot["trading"] == "on"])),
+            ("Data loss", "not counted" if record["data_loss"] is None else record["data_loss"]),
+            ("Status when recorded", record["status"]),
+            ("History", f"line {history['line']}, {history['head']}" if history else "in no line of it"),
+            ("First four hours end", _moment(record, hours=4)),
+            ("Interim report due", _moment(record, hours=24)),
+            ("Post-mortem due", _moment(record, hours=24)),
+            ("Corrective actions due", _moment(record, days=7)),
+        ]
+    )
+
+
+def systems(record: Record) -> Markdown:
+    """Each bot, the worst first."""
+    bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
+    return table(
+        [
+            ("Bot", "Kind", "Ended", "From", "To", "Trading", "Safe after", "Restored after", "Failure"),
+            *(
+                (
+                    bot["name"],
+                    bot["kind"],
+                    "restored" if bot["restored"] else "safe" if bot["safe"] else "NOT SAFE",
+                    bot["from"],
+                    bot["to"],
+                    bot["trading"],
+                    _seconds(bot["safe_after_seconds"]),
+                    _seconds(bot["restored_after_seconds"]),
+                    bot["failure"],
+                )
+                for bot in bots
+            ),
+        ]
+    )
+
+
+def positions(record: Record) -> Markdown:
+    """What is known of positions at the time of the rollback: where they were not read, it says so."""
+    by_state: dict[str, list[str]] = {}
+    for bot in record["bots"]:
+        by_state.setdefault(bot["exposure"]["state"], []).append(bot["name"])
+    rows = [(POSITIONS.get(state, state), _names(names)) for state, names in sorted(by_state.items(), reverse=True)]
+    return table([("Positions", "Bots"), *rows])
+
+
+def timeline(record: Record) -> Markdown:
+    """What the playbook did when, by the controller's clock. Nothing of what people did is in a record."""
+    events = [(0.0, "decided")]
+    events += [(began, text) for began, text in map(_stage, _stages(record).items()) if began is not None]
+    for name, figure in (("safe", "time_to_safe_seconds"), ("restored", "time_to_restored_seconds")):
+        if record[figure] is not None:
+            events.append((record[figure], f"every bot known to be {name}"))
+    events.append((epoch(record["completion_time"]) - epoch(record["start_time"]), f"recorded as {record['outcome']}"))
+    rows = [(_moment(record, seconds=after), text) for after, text in sorted(events, key=lambda event: event[0])]
+    return table([("Time", "What"), *rows])
+
+
+def actions(record: Record) -> Markdown:
+    """What was done, failed or put back, and on which bots. What was found as wanted is left out."""
+    done: dict[tuple[str, ...], list[str]] = {}
+    for bot in record["bots"]:
+        for step in bot["steps"]:
+            if step["status"] in DONE:
+                done.setdefault((step["stage"], step["name"], step["status"]), []).append(bot["name"])
+    in_order = sorted(done.items(), key=lambda item: STAGES.index(item[0][0]) if item[0][0] in STAGES else len(STAGES))
+    rows = [(*what, len(names), _names(names)) for what, names in in_order]
+    return table([("Stage", "Step", "Came to", "Bots", "Which"), *rows])
+
+
+def _stages(record: Record) -> dict[str, list[Mapping[str, Any]]]:
+    stages: dict[str, list[Mapping[str, Any]]] = {}
+    for bot in record["bots"]:
+        for stage in bot["stages"]:
+            if stage["status"] != "skipped" and stage["started_after_seconds"] is not None:
+                stages.setdefault(stage["name"], []).append(stage)
+    return stages
+
+
+def _stage(named: tuple[str, Sequence[Mapping[str, Any]]]) -> tuple[float, str]:
+    name, stages = named
+    began = min(stage["started_after_seconds"] for stage in stages)
+    ended = max(stage["started_after_seconds"] + stage["seconds"] for stage in stages)
+    failed = sum(stage["status"] == "failed" for stage in stages)
+    over = sum(stage["over_budget"] for stage in stages)
+    parts = [f"{name} began, on {len(stages)} bots in all, the last done after {_seconds(ended - began)}"]
+    parts += [f"failed on {failed}"] if failed else []
+    parts += [f"over budget on {over}"] if over else []
+    return began, "; ".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more or "none"
+
+
+def _seconds(value: float | None) -> str:
+    return "not reached" if value is None else f"{value:.1f} s"
+
+
+def _moment(record: Record, **after: float) -> str:
+    """A time so long after the decision."""
+    decided = datetime.fromtimestamp(epoch(record["start_time"]), timezone.utc)
+    return f"{decided + timedelta(**after):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _time(text: str) -> str:
+    return f"{datetime.fromtimestamp(epoch(text), timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
