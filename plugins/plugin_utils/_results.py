@@ -47,7 +47,8 @@ def not_proven(result: Result, *, resumed: bool) -> str:
     if not readings:
         return str(result.get("msg") or "nothing declares what safe means for it")
     wanted = [reading for reading in readings if not (resumed and reading["until_resume"])]
-    return "; ".join(f"{reading['name']}: {reading['message']}" for reading in wanted if not reading["ok"])
+    unproven = [reading for reading in wanted if not reading["ok"]]
+    return "; ".join(f'no proof of "{reading["name"]}": {reading["message"]}' for reading in unproven)
 
 
 def step_of(result: Result | None, stage: str, step_id: str) -> dict[str, Any]:

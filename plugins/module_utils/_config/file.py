@@ -81,7 +81,7 @@ class ConfigFile:
         """The boolean at a key; a missing key is an error that names the keys that are there."""
         node = self.find(key)
         if node is None:
-            raise OperationError(f"{self.path} has no key {dotted_key(key)}: {self._nearest(key)}")
+            raise OperationError(f"{self.path} has no key {dotted_key(key)}: mend its name, {self._nearest(key)}")
         if any(each.truth is None for each in (node, *node.earlier)):
             raise OperationError(
                 f"{dotted_key(key)} in {self.path} is {node.what()}, not a boolean: make it true or false by hand"

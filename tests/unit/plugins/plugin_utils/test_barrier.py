@@ -83,7 +83,7 @@ def test_one_that_gave_no_answer_holds_the_others_unless_that_is_allowed(fleet: 
 def test_one_that_runs_still_is_not_safe(fleet: Fleet) -> None:
     fleet.bot("a", halting={"stop_fails": True})
     why = fleet.why()["a"]
-    assert why == "not safe: process stopped: process is running; process stopped: told to fail", "what is, and why"
+    assert why == 'not safe: no proof of "process stopped": process is running; process stopped: told to fail'
 
 
 def test_a_halt_that_failed_in_part_but_is_read_back_safe_passes(fleet: Fleet) -> None:
@@ -110,7 +110,7 @@ def test_a_bot_that_this_rollback_started_already_passes_while_its_flag_is_down(
     assert fleet.passing(plan=PLAN) == {"a"}
     bot.set(flag="up")
     fleet.variables["a"]["halt_result"] = bot.halt()
-    assert fleet.why(plan=PLAN)["a"] == "not safe: flag down: flag is up"
+    assert fleet.why(plan=PLAN)["a"] == 'not safe: no proof of "flag down": flag is up'
 
 
 def test_bots_of_one_group_go_back_to_one_version(fleet: Fleet) -> None:

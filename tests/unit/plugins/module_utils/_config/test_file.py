@@ -239,9 +239,9 @@ def test_text_that_is_not_utf8_and_paths_that_are_no_file_are_refused(tmp_path):
 
 def test_a_missing_key_names_the_keys_that_are_there():
     config = ConfigFile("/etc/bot.yaml", "yaml", "a:\n  b: 1\n  c: true\nd: []\n")
-    with pytest.raises(OperationError, match=r"/etc/bot\.yaml has no key a\.x: a has b, c$"):
+    with pytest.raises(OperationError, match=r"/etc/bot\.yaml has no key a\.x: mend its name, a has b, c$"):
         config.switch(("a", "x"))
-    with pytest.raises(OperationError, match=r"has no key x\.y: the file has a, d$"):
+    with pytest.raises(OperationError, match=r"has no key x\.y: mend its name, the file has a, d$"):
         config.switch(("x", "y"))
     with pytest.raises(OperationError, match=r"a\.b in /etc/bot\.yaml is a number, not a boolean"):
         config.switch(("a", "b"))

@@ -212,7 +212,7 @@ def test_all_means_every_exchange_in_the_file(exchanges, config):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"exchanges": ["kraken"]}, "has no key exchanges.kraken.testnet: exchanges has default, binance, bybit"),
+        ({"exchanges": ["kraken"]}, "has no key exchanges.kraken.testnet: mend its name, exchanges has default, binance, bybit"),
         ({"key": "venues.{exchange}.testnet"}, "names no exchange at venues.{exchange}.testnet: mend key"),
         ({"key": "exchanges.binance.testnet"}, "names no exchange at exchanges.binance.testnet"),
         ({"key": "exchanges.{exchange}.api_key"}, "is a string, not a boolean"),
@@ -237,7 +237,7 @@ def test_an_exchange_without_a_switch_is_not_passed_over(config):
     config.write_text(YAML + "  okx: {api_key: prod-canary-okx}\n")
     outcome = run(operation(config))
     assert outcome.status == "failed"
-    assert "has no key exchanges.okx.testnet: exchanges.okx has api_key" in outcome.message
+    assert "has no key exchanges.okx.testnet: mend its name, exchanges.okx has api_key" in outcome.message
 
 
 def test_a_shared_credential_never_changes_another_exchange(config):

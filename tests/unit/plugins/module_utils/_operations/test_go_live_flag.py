@@ -119,7 +119,7 @@ def test_check_mode_says_the_same_and_touches_nothing(bot):
     ("config", "key", "said"),
     [
         ("activation_enabled: [true\n", "activation_enabled", "not valid as YAML"),
-        (CONFIG, "enabled", "has no key enabled: the file has activation_enabled, api_secret"),
+        (CONFIG, "enabled", "has no key enabled: mend its name, the file has activation_enabled, api_secret"),
         (CONFIG, "api_secret", "is a string, not a boolean"),
         (CONFIG, "a..b", "is not a dotted key"),
         ("a: &x true\nb: *x\n", "a", "cannot be changed alone"),
