@@ -20,6 +20,7 @@ import pytest
 
 from tests.peers.demo import INVENTORY, DemoFleet
 from tests.peers.ledger import Ledger
+from tests.schemas import problems
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = ROOT / "playbooks" / "rollback.yml"
@@ -87,6 +88,7 @@ class Fleet(DemoFleet):
         record = self.artifacts / "latest" / "record.json"
         if record.exists():
             run.record = json.loads(record.read_text())
+            assert problems("record", run.record) == [], output
         return run
 
     def env(self) -> dict[str, str]:

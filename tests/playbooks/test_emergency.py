@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +16,12 @@ from datetime import datetime
 
 import pytest
 
-from .conftest import Fleet, Run, make_fleet
+from tests.schemas import problems
+
+from .conftest import ROOT, Fleet, Run, make_fleet
 
 BAD, GOOD = "deploy-20251204-142200", "deploy-20251201-083000"
+STARTED_BY = {"awx_user_name": "night-shift", "awx_job_launch_type": "webhook"}  # as AWX tells a job
 
 
 @dataclass
@@ -39,8 +45,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         before = fleet.fingerprint()
         check = fleet.rollback("--check", "--diff", rollback_id="rb-night")
         after_check = fleet.fingerprint()
-        run = fleet.rollback(rollback_id="rb-night")
+        run = fleet.rollback(rollback_id="rb-night", trigger="ESS - Capital Loss", **STARTED_BY)
         time.sleep(1)
+        with (fleet.artifacts / "rb-night" / "incident.md").open("a") as report:
+            report.write("Shared by the night shift.\n")
         after_run = fleet.fingerprint()
         again = fleet.rollback(rollback_id="rb-night")
         yield Story(fleet, before, check, after_check, run, after_run, again, fleet.fingerprint())
@@ -140,6 +148,39 @@ def test_all_that_was_done_is_documented(story: Story) -> None:
             assert step["message"] and step["seconds"] > 0
         assert {reading["ok"] for reading in bot["read"] if not reading["until_resume"]} <= {True}
     assert story.run.record["root_cause"] is None and story.run.record["prevention_measures"] == []
+
+
+def test_the_run_is_in_the_history_once(story: Story) -> None:
+    """S4.13, S3.14: no line for check mode, none for a run that only returned what was stored. All of it verifies."""
+    lines = [json.loads(line) for line in (story.fleet.artifacts / "history.jsonl").read_text().splitlines()]
+    assert [problems("history", line) for line in lines] == [[]]
+    assert (lines[0]["rollback_id"], lines[0]["from"], lines[0]["to"], lines[0]["bots"]) == (
+        "rb-night",
+        [BAD],
+        [GOOD],
+        12,
+    )
+    assert (
+        lines[0]["trigger"] == "ESS - Capital Loss" and lines[0]["automatic"] and lines[0]["operator"] == "night-shift"
+    )
+    assert story.check.record["history"] is None and story.run.record["history"]["line"] == 1
+    assert "| ESS - Capital Loss | auto, night-shift |" in (story.fleet.artifacts / "history.md").read_text()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "history.py"), "verify", str(story.fleet.artifacts)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_incident_report_is_begun(story: Story) -> None:
+    """S1.9, S1.10, S4.9: its facts are those of the record; what people wrote is there after the same id ran again."""
+    page = (story.fleet.artifacts / "rb-night" / "incident.md").read_text()
+    assert "restored: 12 of 12 bots restored" in page and page.count(f"| {BAD} | {GOOD} | off |") == 12
+    assert "Post-mortem due" in page and page.endswith("Shared by the night shift.\n")
+    assert not (story.fleet.artifacts / "rb-night-check" / "incident.md").exists()
 
 
 def test_nothing_is_lost(story: Story) -> None:
