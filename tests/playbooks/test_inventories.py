@@ -292,6 +292,16 @@ class TestQuantumTrader:
         assert config.count("testnet: true") == 3 and "testnet: false" not in config
         assert config.count("CANARY-testnet-") == 6 and "CANARY-prod" not in config
 
+    def test_both_rollbacks_are_reported_and_in_the_history(self, quantum_trader: Story) -> None:
+        """S4.9, S4.13: a report with the trigger, and a row for each; the positions are not called closed."""
+        artifacts = quantum_trader.bots.artifacts
+        history = (artifacts / "history.md").read_text()
+        for plan, run in quantum_trader.runs.items():
+            name, reason = run.record["rollback_id"], run.record["reason"]
+            assert f"[{name}]({name}/incident.md) | {reason} |" in history, plan
+            report = (artifacts / name / "incident.md").read_text()
+            assert reason in report and "quantum-trader-1" in report and "not known, they were not read" in report
+
     def test_secrets_are_seen_nowhere(self, quantum_trader: Story) -> None:
         """S4.4: neither in what was printed, nor in what was written about it."""
         bots = quantum_trader.bots
