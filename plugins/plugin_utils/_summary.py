@@ -8,60 +8,182 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._timeline.text import cells, pad, plain, wrapped
+
 HEADINGS = ("bot", "from", "to", "safe after", "restored after", "trading", "exposure", "failure")
+VERSIONS = (1, 2)  # the columns from and to
+ALIKE_FROM = 20  # bots; below it each has its line
+FAILURE_ROOM = 50  # columns; with less, a failure is easier to read below its bot
+LABEL = 18
+SLOWEST = 5
+
+Bot = Mapping[str, Any]
 
 
-def summary(record: Mapping[str, Any], path: str) -> list[str]:
-    """The final table, failures first, then the figures and where the record is. Lines without line ends."""
+def summary(
+    record: Mapping[str, Any],
+    path: str,
+    *,
+    width: int | None = None,
+    all_bots: bool = True,
+    more: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The final table, failures first, then the figures and where the record is. Lines without line ends.
+
+    width: columns of the terminal; None for as many as each line takes
+    all_bots: False to count restored bots of a large fleet instead of naming them
+    more: paths of what lies beside the record, by label
+    """
     bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
-    lines = table([HEADINGS, *(_row(bot) for bot in bots)])
-    overruns = [
-        f"{bot['name']} {stage['name']} {stage['seconds']:g} s of {stage['budget']:g} s"
-        for bot in bots
-        for stage in bot["stages"]
-        if stage["over_budget"]
+    alike = not all_bots and len(bots) > ALIKE_FROM
+    rows = [_row(bot) for bot in bots if not (alike and bot["restored"])]
+    facts = [
+        ("outcome", f"{record['outcome']} ({verdict(record)})"),
+        ("time-to-safe", _seconds(record["time_to_safe_seconds"])),
+        ("time-to-restored", _seconds(record["time_to_restored_seconds"])),
+        ("slowest", *_slowest(bots)),
+        ("over budget", *_overruns(bots)),
+        ("record", plain(path)),
+        *((label, plain(place)) for label, place in (more or {}).items()),
     ]
-    if record["check_mode"]:
-        lines.insert(0, "CHECK MODE: nothing was changed, this is what would be")
-    return [
-        *lines,
-        "",
-        f"outcome           {record['outcome']} ({verdict(record)})",
-        f"time-to-safe      {_seconds(record['time_to_safe_seconds'])}",
-        f"time-to-restored  {_seconds(record['time_to_restored_seconds'])}",
-        *([f"over budget       {'; '.join(overruns)}"] if overruns else []),
-        f"record            {path}",
-    ]
+    lines = ["CHECK MODE: nothing was changed, this is what would be"] if record["check_mode"] else []
+    lines += table([HEADINGS, *rows], width) if rows else []
+    for sentence in _alike(bots) if alike else []:
+        lines += wrapped(sentence, width or len(sentence))
+    lines.append("")
+    for label, *texts in facts:
+        lines += _fact(label, texts, width)
+    return lines
 
 
 def verdict(record: Mapping[str, Any]) -> str:
     """How many bots ended as the plan wants, and who did not."""
     bots: list[dict[str, Any]] = record["bots"]
-    exposed = [bot["name"] for bot in bots if not bot["safe"] and not bot["restored"]]
-    safe = [bot["name"] for bot in bots if bot["safe"] and not bot["restored"]]
+    exposed = [plain(bot["name"]) for bot in bots if not bot["safe"] and not bot["restored"]]
+    safe = [plain(bot["name"]) for bot in bots if bot["safe"] and not bot["restored"]]
     parts = [f"{sum(bot['restored'] for bot in bots)} of {len(bots)} bots restored"]
     parts += [f"safe but not restored: {', '.join(safe)}"] if safe else []
     parts += [f"EXPOSED: {', '.join(exposed)}"] if exposed else []
     return "; ".join(parts)
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns padded to their widest cell, two blanks between them."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Padded columns, two blanks between them. The first row has the headings, the last column is free text.
+
+    Where ``width`` has no room for it, that text goes below its row; where it has none for the versions either, they
+    go above the rows that have them in common.
+    """
+    inner, texts = [row[:-1] for row in rows], [row[-1] for row in rows]
+    lines, room = _columns(inner), _room(inner, width)
+    if width is None or room >= FAILURE_ROOM:
+        return _beside(lines, texts, room)
+    versions = [""] * len(rows)
+    if room < -2:
+        lines = _columns([[cell for column, cell in enumerate(row) if column not in VERSIONS] for row in inner])
+        versions = ["", *(_versions(row) for row in rows[1:])]
+    result, above = [lines[0].rstrip()], ""
+    for line, version, text in list(zip(lines, versions, texts))[1:]:
+        if version != above:
+            result += wrapped(version, width)
+            above = version
+        result += [line.rstrip(), *(wrapped(text, width, "    ") if text else [])]
+    return result
 
 
-def _row(bot: Mapping[str, Any]) -> list[str]:
+def _versions(row: Sequence[str]) -> str:
+    before, after = ("unknown" if row[column] == "-" else row[column] for column in VERSIONS)
+    return f"from {before} to {after}:"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(cells(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(pad(cell, width) for cell, width in zip(row, widths)) for row in rows]
+
+
+def _room(rows: Sequence[Sequence[str]], width: int | None) -> int:
+    """Columns that are left right of them, below 0 if they do not fit."""
+    return (width or 0) - cells(_columns(rows)[0]) - 2
+
+
+def _beside(lines: Sequence[str], texts: Sequence[str], room: int) -> list[str]:
+    result = []
+    for line, text in zip(lines, texts):
+        first, *rest = wrapped(text, room) if room > 0 else [text]
+        result += [f"{line}  {first}".rstrip(), *(" " * (cells(line) + 2) + part for part in rest)]
+    return result
+
+
+def _row(bot: Bot) -> list[str]:
     return [
-        bot["name"],
-        bot["from"] or "-",
-        bot["to"] or "-",
+        plain(bot["name"]),
+        plain(bot["from"] or "-"),
+        plain(bot["to"] or "-"),
         _seconds(bot["safe_after_seconds"]) if bot["safe"] else "NOT SAFE",
         _seconds(bot["restored_after_seconds"]) if bot["restored"] else "no",
         bot["trading"],
         bot["exposure"]["state"],
-        bot["failure"] or "",
+        plain(bot["failure"] or ""),
     ]
+
+
+def _alike(bots: Sequence[Bot]) -> list[str]:
+    """Restored bots, counted by what they have in common."""
+    groups: dict[tuple[str, ...], list[Bot]] = {}
+    for bot in bots:
+        if bot["restored"]:
+            row = dict(zip(HEADINGS, _row(bot)))
+            groups.setdefault((row["from"], row["to"], row["trading"], row["exposure"]), []).append(bot)
+    return [
+        f"{len(alike)} bots restored: {before} to {after}, safe after {_range(alike, 'safe_after_seconds')}, restored"
+        f" after {_range(alike, 'restored_after_seconds')}, trading {trading}, exposure {exposure}"
+        for (before, after, trading, exposure), alike in groups.items()
+    ]
+
+
+def _range(bots: Sequence[Bot], figure: str) -> str:
+    known = [bot[figure] for bot in bots if bot[figure] is not None]
+    if not known:
+        return "-"
+    return _seconds(known[0]) if min(known) == max(known) else f"{min(known):.1f} to {max(known):.1f} s"
+
+
+def _slowest(bots: Sequence[Bot]) -> list[str]:
+    """Bots by how long their transactions took, which does not count the wait for a batch."""
+    took = {bot["name"]: sum(_took(row) for row in bot.get("transactions", [])) for bot in bots}
+    timed = sorted((bot for bot in bots if took[bot["name"]] > 0), key=lambda bot: -took[bot["name"]])
+    if len(timed) < 2:
+        return []
+    shown = timed[: min(SLOWEST, len(timed) // 2)]
+    return [f"{plain(bot['name'])} {_seconds(took[bot['name']])} ({_longest(bot)})" for bot in shown]
+
+
+def _took(transaction: Mapping[str, Any]) -> float:
+    return float(transaction["received_after_seconds"] - transaction["sent_after_seconds"])
+
+
+def _longest(bot: Bot) -> str:
+    stage = max(bot["stages"], key=lambda stage: stage["seconds"], default=None)
+    return f"{stage['name']} {_seconds(stage['seconds'])}" if stage else "no stage"
+
+
+def _overruns(bots: Sequence[Bot]) -> list[str]:
+    return [
+        f"{plain(bot['name'])} {stage['name']} {stage['seconds']:g} s of {stage['budget']:g} s"
+        for bot in bots
+        for stage in bot["stages"]
+        if stage["over_budget"]
+    ]
+
+
+def _fact(label: str, texts: Sequence[str], width: int | None) -> list[str]:
+    """A label and what it says; several texts share a line as far as they fit."""
+    lines: list[str] = []
+    for text in texts:
+        if lines and (width is None or cells(f"{lines[-1]}; {text}") < width - LABEL):
+            lines[-1] += f"; {text}"
+        else:
+            lines += wrapped(text, width - LABEL) if width else [text]
+    return [f"{label if first else '':{LABEL}}{line}" for first, line in zip([True, *[False] * len(lines)], lines)]
 
 
 def _seconds(value: float | None) -> str:

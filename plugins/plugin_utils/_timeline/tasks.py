@@ -1,0 +1,47 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which tasks of a playbook are shown as a rollback. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+COLLECTION = "tradeops.botfleet"
+VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def action_of(task: Any) -> str:
+    """The module's name within this collection; empty for that of another one."""
+    collection, _dot, name = str(task.resolved_action or task.action).rpartition(".")
+    return name if collection == COLLECTION else ""
+
+
+def role_of(task: Any) -> str:
+    """The role's name within this collection; empty for that of another one, or none."""
+    collection, _dot, name = (task._role.get_name() if task._role else "").rpartition(".")
+    return name if collection == COLLECTION else ""
+
+
+def is_transaction(task: Any) -> bool:
+    """Whether it reaches bots, other than one that only validates."""
+    return action_of(task) == "transaction" and not task.args.get("validate_only")
+
+
+def is_ours(task: Any) -> bool:
+    """Whether it belongs to a rollback, in a role of this collection or in a playbook of one's own."""
+    return bool(role_of(task)) or action_of(task) in ("transaction", "rollback_record", "fleet_lock")
+
+
+def stages_of(task: Any) -> list[str]:
+    """The names of its stages, before they are templated: a variable of the role is looked up. Empty if that fails."""
+    stages = task.args.get("stages")
+    variable = VARIABLE.fullmatch(stages.strip()) if isinstance(stages, str) else None
+    if variable:
+        stages = (task._role.get_vars() if task._role else {}).get(variable[1])
+    if not isinstance(stages, list):
+        return []
+    named = [stage.get("name") for stage in stages if isinstance(stage, Mapping)]
+    return [str(name) for name in named if name and "{{" not in name]

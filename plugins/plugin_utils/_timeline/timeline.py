@@ -1,0 +1,214 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rollback as it runs, on a terminal or as lines: what happens comes in, text goes out. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible import constants as C  # noqa: N812  # its usual name
+from ansible.utils.color import stringc
+
+from .._clock import epoch
+from .._summary import summary
+from .area import area
+from .narrator import Narrator
+from .outcome import Outcome
+from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress
+from .screen import Screen, Ticker
+from .text import duration, plain, wrapped
+
+FRAME = 0.2  # s between two drawings on a terminal
+BEAT = 1.0  # s between two looks whether a line is due
+COLOURS = {
+    OK: C.COLOR_OK,
+    FAILED: C.COLOR_ERROR,
+    UNREACHABLE: C.COLOR_UNREACHABLE,
+    SKIPPED: C.COLOR_SKIP,
+    HELD: C.COLOR_WARN,
+    "note": C.COLOR_WARN,
+    "+": C.COLOR_DIFF_ADD,
+    "-": C.COLOR_DIFF_REMOVE,
+}
+DIFF = ("+", "-", " ")
+BESIDE = {"report": "report", "incident": "incident report"}
+
+
+class Timeline:
+    """display: Ansible's. live: draw on the terminal; else lines only. all_bots: see ``summary``."""
+
+    def __init__(self, display: Any, live: bool, check_mode: bool, all_bots: bool) -> None:
+        self._display, self._live, self._check_mode, self._all_bots = display, live, check_mode, all_bots
+        self._progress = Progress()
+        self._narrator = Narrator(self._progress)
+        self._screen = Screen(display, self._draw) if live else None
+        self._ticker: Ticker | None = None
+        self._decided = time.time()
+        self._rollback_id = ""
+        self._doing = ""
+        self._outcomes: dict[str, Outcome] = {}
+        self._record: Mapping[str, Any] = {}
+        self._written = False
+
+    def learn(self, facts: Mapping[str, Any]) -> None:
+        """What assess set: the decision, and the id."""
+        self._rollback_id = plain(facts.get("assess_id") or self._rollback_id)
+        with contextlib.suppress(ValueError):  # assess refuses it next
+            self._decided = epoch(str(facts["assess_decided_at"])) if "assess_decided_at" in facts else self._decided
+
+    def doing(self, task: str) -> None:
+        """A task is next."""
+        self._doing = plain(task)
+
+    def begin(self, stages: Sequence[str], bots: Sequence[str], total: int) -> None:
+        """A transaction with these stages is next for these bots."""
+        now = time.monotonic()
+        with self._display._lock:
+            self._progress.begin(stages, bots, total, now)
+            lines = self._narrator.begun(stages, len(bots), total, now)
+        if self._ticker is None:
+            self.say(f"rollback {self._rollback_id or 'begins'}")
+            if self._screen:
+                self._screen.open()
+            self._ticker = Ticker(FRAME if self._live else BEAT, self._tick)
+        if not self._live:
+            self._say_all(lines)
+
+    def sent(self, bot: str) -> None:
+        """A bot's steps are on their way."""
+        with self._display._lock:
+            self._progress.sent(bot, time.monotonic())
+
+    def received(self, bot: str, outcome: Outcome) -> None:
+        """A bot's result is here; a failure is said at once."""
+        now = time.monotonic()
+        with self._display._lock:
+            ended = self._progress.received(bot, outcome.stages, now)
+            lines = self._narrator.received(ended, now)
+        if HELD not in outcome.stages.values():
+            self._outcomes[bot] = outcome
+        if outcome.failure:
+            self.say(" ".join(filter(None, [plain(bot), outcome.at, f"FAILED: {plain(outcome.failure)}"])), FAILED)
+        if not self._live:
+            self._say_all(lines)
+
+    def recorded(self, result: Mapping[str, Any], written: bool) -> None:
+        """The result of the record's task. What lies there if it was not written is older."""
+        self._record, self._written = result, written
+
+    def is_in_table(self, said: Any) -> bool:
+        """Whether the final table will say it."""
+        return bool(self._record) and said in (self._record.get("summary"), self._record.get("verdict"))
+
+    def say(self, text: str, kind: str = "") -> None:
+        """One line with the time since the decision, above what is drawn. ``text`` is plain already.
+
+        A line of a diff belongs to the line above it, and has no time of its own.
+        """
+        mark = " check mode" if self._check_mode else ""
+        when = f"[{_clock(time.time() - self._decided)}{mark}] "
+        width = _width()
+        first, *rest = wrapped(text, width - len(when)) if width and kind not in DIFF else [text]
+        self._print(f"{' ' * len(when) if kind in DIFF else when}{first}", kind)
+        for line in rest:
+            self._print(" " * len(when) + line, kind)
+
+    def finish(self) -> None:
+        """The table, or what is known without one."""
+        self._stop()
+        self._print("")
+        for line in self._table(_width()) or self._without_record(_width()):
+            self._print(line, FAILED if "NOT SAFE" in line or "EXPOSED" in line else "")
+
+    def abort(self) -> None:
+        """The run ends before it has come to its end."""
+        self._stop()
+        for line in self._without_record(_width()):
+            self._print(line, FAILED if "NOT KNOWN" in line else "")
+
+    def _stop(self) -> None:
+        self._doing = ""
+        if self._ticker:
+            self._ticker.stop()
+            if self._screen:
+                self._screen.close()
+        self._ticker = None
+
+    def _tick(self) -> None:
+        if self._screen:
+            self._screen.refresh()
+            return
+        with self._display._lock:
+            lines = self._narrator.tick(time.monotonic())
+        self._say_all(lines)
+
+    def _draw(self, columns: int, rows: int) -> list[str]:
+        title = ", ".join(
+            filter(
+                None,
+                [
+                    self._rollback_id or "rollback",
+                    "CHECK MODE" if self._check_mode else "",
+                    f"{duration(time.time() - self._decided)} since the decision",
+                ],
+            )
+        )
+        return area(self._progress, title, self._doing, time.monotonic(), columns, rows, _paint)
+
+    def _table(self, width: int | None) -> list[str]:
+        lines = list(self._record.get("summary") or [])
+        if not self._written:
+            return lines
+        try:
+            with open(self._record["path"], encoding="utf-8") as handle:
+                record = json.load(handle)
+        except (OSError, ValueError):
+            return lines
+        more = {label: self._record[name] for name, label in BESIDE.items() if self._record.get(name)}
+        return summary(record, self._record["path"], width=width, all_bots=self._all_bots, more=more)
+
+    def _without_record(self, width: int | None) -> list[str]:
+        """What the results said that came in; who is not known to be safe is named in full."""
+        if not self._progress.stages:
+            return ["No record was written: the playbook ended before any bot was reached."]
+        stages = [] if self._live else self._progress.stages.values()  # drawn already
+        lines = [f"{stage.name:10}{stage.done} of {stage.total}: {stage.counts()}" for stage in stages]
+        unsafe = self._not_known_to_be_safe()
+        if unsafe:
+            sentence = f"NOT KNOWN TO BE SAFE: {', '.join(map(plain, unsafe))}"
+            lines += wrapped(sentence, width) if width else [sentence]
+        lines.append("No record was written.")
+        return [*lines, f"Run the same id again: -e rollback_id={self._rollback_id}"] if self._rollback_id else lines
+
+    def _not_known_to_be_safe(self) -> list[str]:
+        """Bots that failed, and bots without a result: what goes on there is not known."""
+        failed = [bot for bot, outcome in self._outcomes.items() if outcome.failure and not outcome.is_safe]
+        return sorted({*failed, *self._progress.waiting, *self._progress.not_sent})
+
+    def _say_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.say(line)
+
+    def _print(self, line: str, kind: str = "") -> None:
+        self._display.display(line, color=COLOURS.get(kind))
+        sys.stdout.flush()  # a pipe would keep it until it is full
+
+
+def _width() -> int | None:
+    """Columns of the terminal, None where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:6.1f} s" if seconds < 1000 else f"{duration(seconds):>8}"
+
+
+def _paint(text: str, kind: str) -> str:
+    return str(stringc(text, COLOURS[kind])) if kind in COLOURS else text
