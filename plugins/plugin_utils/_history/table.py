@@ -49,7 +49,7 @@ def _row(entry: Mapping[str, Any]) -> list[Any]:
         _joined(entry.get("from")),
         _joined(entry.get("to")),
         duration(entry.get("duration_minutes")),
-        f"{entry.get('outcome')}, {entry.get('bots')} bots",
+        f"{entry.get('outcome')}, {entry.get('bots')} {'bot' if entry.get('bots') == 1 else 'bots'}",
         entry.get("impact"),
         entry.get("root_cause"),
         _joined(entry.get("prevention_measures"), "; "),

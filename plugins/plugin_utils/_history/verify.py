@@ -34,7 +34,7 @@ def verify(artifacts: str, head: str | None = None) -> tuple[list[str], list[str
     gone = len(set(by_id) - set(records))
     remarks.append(
         f"{len(chain.lines)} lines, {len(by_id)} rollbacks, {len(records)} records"
-        + (f"; of {gone} rollbacks there is no record any more" if gone else "")
+        + (f"; {gone} without a record any more" if gone else "")
     )
     return wrong, remarks
 

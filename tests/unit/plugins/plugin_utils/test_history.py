@@ -151,11 +151,11 @@ def test_the_table_has_the_newest_of_everything(three: Book) -> None:
         [
             *("2026-01-05", "03:15", "[rb-1](rb-1/incident.md)", "P&amp;L anomaly", "ESS - Capital Loss"),
             *("manual, night-shift", "deploy-20260105-031500", "deploy-20251201-083000", "2h 15m"),
-            *("restored, 1 bots", "-$150", "stale cache", "a test; an alert", "Operator-1", "Resolved"),
+            *("restored, 1 bot", "-$150", "stale cache", "a test; an alert", "Operator-1", "Resolved"),
         ],
         *[row for row in three.table() if row[2].startswith(("[rb-2]", "[rb-3]"))],
     ]
-    assert [row[9] for row in three.table()] == ["restored, 1 bots", "exposed, 1 bots", "restored, 1 bots"]
+    assert [row[9] for row in three.table()] == ["restored, 1 bot", "exposed, 1 bot", "restored, 1 bot"]
     assert [row[14] for row in three.table()] == ["Resolved", "Under Investigation", "Monitoring"]
     assert three.table()[1][6:8] == ["-", "-"], "nothing of an earlier run stands where the newest knows nothing"
 
@@ -236,7 +236,7 @@ def test_a_record_that_is_of_no_line_is_named(three: Book) -> None:
 def test_records_may_be_removed(three: Book) -> None:
     (three.root / "rb-2" / "record.json").unlink()
     wrong, remarks = verify(str(three.root))
-    assert wrong == [] and remarks == ["3 lines, 3 rollbacks, 2 records; of 1 rollbacks there is no record any more"]
+    assert wrong == [] and remarks == ["3 lines, 3 rollbacks, 2 records; 1 without a record any more"]
 
 
 def test_an_end_that_was_rewritten_whole_shows_against_a_head_kept_elsewhere(three: Book, tmp_path: Path) -> None:
