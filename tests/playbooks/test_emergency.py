@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.schemas import problems
 from .conftest import ROOT, Fleet, Run, make_fleet
 
 BAD, GOOD = "deploy-20251204-142200", "deploy-20251201-083000"
-STARTED_BY = {"awx_user_name": "night-shift", "awx_job_launch_type": "webhook"}  # as AWX tells a job
+STARTED_BY: dict[str, Any] = {"awx_user_name": "night-shift", "awx_job_launch_type": "webhook"}  # as AWX tells a job
 
 
 @dataclass

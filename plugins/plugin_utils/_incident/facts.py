@@ -131,9 +131,8 @@ def _stage(named: tuple[str, Sequence[Mapping[str, Any]]]) -> tuple[float, str]:
     ended = max(stage["started_after_seconds"] + stage["seconds"] for stage in stages)
     failed = sum(stage["status"] == "failed" for stage in stages)
     over = sum(stage["over_budget"] for stage in stages)
-    parts = [
-        f"{name} began, on {len(stages)} {'bot' if len(stages) == 1 else 'bots'} in all, the last done after {_seconds(ended - began)}"
-    ]
+    bots = f"{len(stages)} {'bot' if len(stages) == 1 else 'bots'}"
+    parts = [f"{name} began, on {bots} in all, the last done after {_seconds(ended - began)}"]
     parts += [f"failed on {failed}"] if failed else []
     parts += [f"over budget on {over}"] if over else []
     return began, "; ".join(parts)
