@@ -143,7 +143,8 @@ class StepReader:
         validator = ArgumentSpecValidator(_for_controller(operation.OPTIONS), **operation.CONSTRAINTS)
         result = validator.validate(options)
         if result.error_messages:
-            raise BadStep(f"{name}: {'; '.join(map(_said, result.errors.errors))}")
+            errors = sorted(result.errors.errors, key=lambda error: not isinstance(error, UnsupportedError))
+            raise BadStep(f"{name}: {'; '.join(map(_said, errors))}")  # a misspelt option often is what is missing
         validated = dict(result.validated_parameters)
         if sorted(_placeholders(validated)) != sorted(_placeholders(options)):
             raise BadStep(

@@ -180,6 +180,8 @@ def _reason(error: Exception, timeout: float) -> str:
         return f"cannot be trusted or speaks no TLS ({getattr(error, 'verify_message', '') or error.reason})"
     if isinstance(error, http.client.IncompleteRead):
         return "closed the connection before its answer was whole"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "closed the connection without an answer"
     if isinstance(error, (http.client.HTTPException, ConnectionResetError, BrokenPipeError)):
         return f"gave no valid HTTP answer ({type(error).__name__})"
     return f"cannot be reached ({getattr(error, 'strerror', None) or type(error).__name__})"

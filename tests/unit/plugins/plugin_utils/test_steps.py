@@ -121,6 +121,7 @@ def test_a_broken_variable_behind_a_variable_spoils_its_step_only() -> None:
         ({"name": "x", "go_live_flag": FLAG, "bot_service": {}}, "names bot_service"),
         (flag(whne=False), "names whne"),
         (flag(go_live_flag={**FLAG, "pth": "/x"}), "go_live_flag: no option pth: use one of config_key, config_path, "),
+        (flag(go_live_flag={"path": "/x", "stat": "absent"}), "go_live_flag: no option stat: use one of "),
         (flag(go_live_flag={**FLAG, "confirm": "perhaps"}), "confirm"),
         (flag(go_live_flag={**FLAG, "state": "gone"}), "gone"),
         (flag(go_live_flag={"state": "absent"}), "one of the following is required"),
