@@ -113,8 +113,8 @@ class Transaction:
         if stored is None or by:
             raise Closed(
                 f"rollback {self._request.rollback_id} is closed"
-                + (f", superseded by {by}" if by else f" without a stage {self._request.key}")
-                + ": start a new one"
+                + (f", superseded by {by}: follow that one, or" if by else f" without a stage {self._request.key}:")
+                + " start a new one"
             )
         return {**stored, "stored": True, "changed": False, "closed": True, "notes": []}
 
