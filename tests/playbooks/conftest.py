@@ -83,9 +83,9 @@ class Fleet(DemoFleet):
         )
         return self.read(done.returncode, done.stdout + done.stderr)
 
-    def read(self, code: int, output: str) -> Run:
+    def read(self, code: int, output: str, rollback_id: str = "latest") -> Run:
         run = Run(code, output, self.artifacts)
-        record = self.artifacts / "latest" / "record.json"
+        record = self.artifacts / rollback_id / "record.json"
         if record.exists():
             run.record = json.loads(record.read_text())
             assert problems("record", run.record) == [], output

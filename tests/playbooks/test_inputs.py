@@ -5,52 +5,81 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.peers.errors import Case, Told, tell
+
+from .bad_input import GOOD, plain
 from .conftest import Fleet, make_fleet
+
+ASSESS = "Before anything is touched"
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("No plan is given", {"plan": None}, "set -e plan to one of emergency, go_live"),
+    ("The plan is unknown", {"plan": "emergancy"}, 'plan is "emergancy"'),
+    ("No reason is given", {"reason": "  "}, "reason is empty"),
+    ("No scope is given", {"scope": None}, "scope is empty"),
+    ("The scope matches nothing", {"scope": "nobody*"}, "leaves no bot (in the inventory: 0, "),
+    ("The scope is the controller", {"scope": "localhost"}, "names localhost, outside the group bots"),
+    ("The scope is a group of others", {"scope": "strangers"}, "names stranger, outside the group bots"),
+    ("The scope has others among the bots", {"scope": "all"}, "names stranger, outside the group bots"),
+    ("max_unsafe is no count or share", {"max_unsafe": "some"}, 'max_unsafe is "some"'),
+    ("batch is no count or share", {"batch": "-1"}, 'batch is "-1"'),
+    ("rollback_id is no name", {"rollback_id": "../../etc"}, 'rollback_id is "../../etc"'),
+    ("decided_at is no time", {"decided_at": "yesterday"}, 'decided_at is "yesterday"'),
+    ("decided_at is a time that there is not", {"decided_at": "2026-13-45T99:99:99Z"}, "set a time such as"),
+    ("decided_at is in the future", {"decided_at": "2999-01-01T00:00:00Z"}, "which is in the future"),
+    ("mixed_targets is neither true nor false", {"mixed_targets": "maybe"}, 'mixed_targets is "maybe"'),
+    ("hand_back is neither true nor false", {"hand_back": "maybe"}, 'hand_back is "maybe"'),
+    ("A target for a plan that has its own", {"plan": "go_live", "target": GOOD}, "stays on the version that runs"),
+    ("positions is misspelt", {"positions": "handeld"}, 'positions is "handeld"'),
+    ("start_jitter is no number", {"start_jitter": "soon"}, 'start_jitter is "soon"'),
+]
+LIMIT = Case(ASSESS, "The limit leaves nothing of the scope")
+UNKNOWN_TAG = Case(ASSESS, "No bot has the target: found by --check, else in halt")
+CASES = {LIMIT, UNKNOWN_TAG, *(Case(ASSESS, what) for what, _inputs, _sentence in REFUSED)}
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    yield from make_fleet(tmp_path_factory.mktemp("inputs"), 1)
+    for fleet in make_fleet(tmp_path_factory.mktemp("inputs"), 1):
+        fleet.overrides = {"stranger": {"ansible_connection": "local"}}
+        yield fleet
 
 
-@pytest.mark.parametrize(
-    ("inputs", "sentence"),
-    [
-        ({"plan": None}, "set -e plan to one of emergency, go_live"),
-        ({"plan": "emergancy"}, 'plan is "emergancy"'),
-        ({"reason": "  "}, "reason is empty"),
-        ({"scope": None}, "scope is empty"),
-        ({"scope": "nobody*"}, "matches 0 bots"),
-        ({"scope": "localhost"}, "names localhost, outside the group bots"),
-        ({"scope": "strangers"}, "names stranger, outside the group bots"),
-        ({"scope": "all"}, "names stranger, outside the group bots"),
-        ({"max_unsafe": "some"}, 'max_unsafe is "some"'),
-        ({"batch": "-1"}, 'batch is "-1"'),
-        ({"rollback_id": "../../etc"}, 'rollback_id is "../../etc"'),
-        ({"decided_at": "yesterday"}, 'decided_at is "yesterday"'),
-        ({"decided_at": "2026-13-45T99:99:99Z"}, "set a time such as"),
-        ({"decided_at": "2999-01-01T00:00:00Z"}, "which is in the future"),
-        ({"mixed_targets": "maybe"}, 'mixed_targets is "maybe"'),
-        ({"hand_back": "maybe"}, 'hand_back is "maybe"'),
-        ({"plan": "go_live", "target": "deploy-20251201-083000"}, "stays on the version that runs"),
-        ({"positions": "handeld"}, 'positions is "handeld"'),
-        ({"start_jitter": "soon"}, 'start_jitter is "soon"'),
-    ],
-)
-def test_refused(fleet: Fleet, inputs: dict[str, Any], sentence: str) -> None:
-    fleet.overrides = {"stranger": {"ansible_connection": "local"}}
+def refusal(output: str) -> str:
+    """The message of the task that failed."""
+    block = re.search(r"^(?:fatal|failed): .*=> *\n((?: {4}.*\n)+)", output, re.MULTILINE)
+    assert block, output
+    return str(yaml.safe_load(textwrap.dedent(block[1]))["msg"])
+
+
+@pytest.mark.parametrize(("what", "inputs", "sentence"), REFUSED)
+def test_refused(fleet: Fleet, what: str, inputs: dict[str, Any], sentence: str) -> None:
     before = fleet.fingerprint()
     run = fleet.rollback(**inputs)
-    assert run.code != 0
-    assert sentence in " ".join(run.output.split()), run.output
+    assert run.code == 2
+    assert sentence in refusal(run.output)
+    tell(Case(ASSESS, what), Told(refusal(run.output)))
     assert fleet.fingerprint() == before and not run.record
     assert all((fleet.page(name) or {}).get("trading") for name in fleet.names())
 
 
 def test_a_limit_outside_the_scope_is_refused(fleet: Fleet) -> None:
     run = fleet.rollback("--limit", "tn-1", scope="qt-1")
-    assert run.code != 0 and "0 of them within the limit" in " ".join(run.output.split()), run.output
+    assert run.code == 2 and "in the inventory: 1, of them within the limit: 0" in refusal(run.output)
+    tell(LIMIT, Told(refusal(run.output)))
+
+
+def test_a_target_that_no_bot_has_is_found_by_a_check(fleet: Fleet) -> None:
+    """S1.4: on a good day, and with the tags to choose from."""
+    before = fleet.fingerprint()
+    run = fleet.rollback("--check", target="deploy-20251201")
+    assert run.code == 2 and fleet.fingerprint() == before
+    for name in fleet.names():
+        assert f"the tag deploy-20251201 is not in {fleet.path(name)}" in run.bot(name)["failure"]
+    tell(UNKNOWN_TAG, Told(plain(fleet, run.bot("tn-1")["failure"])))
