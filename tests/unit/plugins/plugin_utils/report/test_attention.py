@@ -1,0 +1,122 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Failures first: why, what is left as it should not be, what to do."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible import context
+from ansible.module_utils.common.collections import ImmutableDict
+from ansible.parsing.dataloader import DataLoader
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._report.command import command
+
+from . import records
+from .page import Element, classed, page, section, text
+
+
+def cases(root: Element) -> dict[str, str]:
+    return {text(classed(case, "names")[0]): text(case) for case in classed(root, "case")}
+
+
+def test_failures_come_first_and_the_worst_of_them_first(tmp_path: Path) -> None:
+    root = page(records.mixed(tmp_path))
+    sections = [element.get("aria-labelledby") for element in root.iter("section")]
+    assert sections.index("attention") < sections.index("timeline") < sections.index("bots")
+    worst_first = ["gone", "stuck", "held", "sick", "undone", "good"]
+    assert list(cases(root)) == worst_first[:-1]
+    assert [text(row[0]) for row in classed(root, "bots")[0].iter("tr")][1:] == worst_first
+    rows = classed(root, "timeline")[0].iter("tr")
+    assert [text(row[0]).split(",")[0] for row in rows][1:] == worst_first
+
+
+def test_each_failure_says_what_failed_what_is_left_and_what_to_do(tmp_path: Path) -> None:
+    found = cases(page(records.mixed(tmp_path)))
+    assert "unreachable" in found["gone"] and "counts as trading" in found["gone"]
+    assert "Failing step halt: process stopped" in found["stuck"] and "is not proven" in found["stuck"]
+    assert "held at the barrier" in found["held"] and "no step of its own failed" in found["held"]
+    assert "Failing step verify: health good" in found["sick"] and "stays stopped" in found["sick"]
+    assert "version deploy-20251201-083000" in found["sick"]
+    assert "Failing step revert: code" in found["undone"]
+
+
+def test_what_was_put_back_and_what_could_not_be(tmp_path: Path) -> None:
+    found = records.mixed(tmp_path)
+    steps = next(bot for bot in found["bots"] if bot["name"] == "undone")["steps"]
+    steps.append({**steps[-1], "stage": "revert", "name": "Config", "status": "undone", "message": "is as it was"})
+    steps.append({**steps[-1], "name": "Testnet", "status": "not_undone", "message": "stays on testnet"})
+    case = cases(page(found))["undone"]
+    assert "Put back revert: Config: is as it was" in case
+    assert "Could not be put back revert: Testnet: stays on testnet" in case
+
+
+def test_bots_with_the_same_failure_are_one_case(tmp_path: Path) -> None:
+    root = page(records.scaled(records.mixed(tmp_path), 30))
+    assert len(classed(root, "case")) == 5
+    names = [name for case in cases(root) for name in case.split(", ")]
+    assert len(names) == 25
+
+
+def test_bots_that_differ_in_their_sentence_only_are_one_case_with_all_sentences(tmp_path: Path) -> None:
+    root = page(records.unreachable(tmp_path, 20))
+    (case,) = classed(root, "case")
+    assert text(case).startswith("20 bots")
+    for number in range(20):
+        assert f"bot-{number + 1} unreachable: port {number} is closed" in text(case)
+
+
+def extra_vars(line: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What Ansible itself makes of the command's -e options."""
+    words = shlex.split(line.replace("\\\n", " "))
+    given = tuple(value for flag, value in zip(words, words[1:]) if flag == "-e")
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(extra_vars=given))
+    load_extra_vars.__dict__.pop("extra_vars", None)  # which it would else remember
+    return dict(load_extra_vars(DataLoader()))
+
+
+@pytest.mark.parametrize(
+    "reason", ["x", "P&L anomaly: -$150", 'it\'s "bad"; rm -rf / `id` $(id)', "a=b c=d", "100 %", "ünder\tway"[:5]]
+)
+def test_the_command_gives_ansible_the_same_inputs(
+    tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reason with blanks, quotes or an equals sign is one value to the shell and to Ansible."""
+    found = {**records.mixed(tmp_path), "scope": "tn-1:&demo:!b[0]", "reason": reason}
+    found["inputs"] = {"target": "deploy-1", "batch": "25%", "mixed_targets": True, "hand_back": False, "max_unsafe": 2}
+    line = command(found)
+    assert extra_vars(line, monkeypatch) == {
+        "plan": "emergency",
+        "scope": "tn-1:&demo:!b[0]",
+        "rollback_id": "rb-1",
+        "target": "deploy-1",
+        "max_unsafe": "2",
+        "mixed_targets": "true",
+        "reason": reason,
+    }
+    assert text(section(page(found), "attention")).endswith(" ".join(line.split()))
+
+
+@pytest.mark.parametrize("reason", ["{{ lookup('pipe', 'id') }}", "{% x %}", "{#", "a\x1b[2Jb", "a\nb"])
+def test_a_reason_that_could_be_a_template_or_a_control_code_is_not_given_to_be_copied(
+    tmp_path: Path, reason: str
+) -> None:
+    """An alert's text that is copied from the page into a shell must not be evaluated by Ansible."""
+    line = command({**records.mixed(tmp_path), "reason": reason})
+    assert reason not in line and '{"reason": "as before"}' in line
+
+
+def test_a_target_that_the_plan_sets_is_not_given(tmp_path: Path) -> None:
+    found = records.mixed(tmp_path)
+    found["inputs"]["target"] = "current"
+    assert "target=current" in command(found)
+    assert "target" not in command({**found, "plan": "go_live"}), "which refuses one"
+
+
+def test_a_check_is_checked_again(tmp_path: Path) -> None:
+    line = command({**records.mixed(tmp_path), "check_mode": True})
+    assert "--check --diff" in line and "rollback_id" not in line
