@@ -133,7 +133,7 @@ def test_a_module_that_brought_no_result_is_recorded_with_its_times(bot: Bot) ->
 def test_a_bot_that_could_not_be_stopped_is_exposed(bot: Bot) -> None:
     entry = row(bot.halt(stop_fails=True), SKIPPED, bot)
     assert states(entry)[:3] == (False, False, False)
-    assert "process stopped: process is running" in entry["failure"]
+    assert 'no proof of "process stopped": process is running' in entry["failure"]
 
 
 @pytest.mark.parametrize("revert", [UNREACHABLE, TIMED_OUT])
