@@ -9,8 +9,9 @@ module: rollback_record
 short_description: Write the record of a rollback on the controller
 version_added: 1.0.0
 description:
-  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json), C(summary.txt) and the
-    incident report C(incident.md) into a directory named after the rollback. C(latest) beside it points to the newest one.
+  - Reads what the tasks of a rollback registered for each bot, and writes C(record.json), the page C(report.html),
+    C(summary.txt) and the incident report C(incident.md) into a directory named after the rollback. C(latest) beside it
+    points to the newest one.
   - Adds a line to C(history.jsonl) beside it. Each line holds the hash of the line before it and of its record, so that
     neither can be rewritten unnoticed. C(scripts/history.py) of the collection verifies that.
   - In check mode the directory is named C(<rollback_id>-check), and no incident report and no line is written.

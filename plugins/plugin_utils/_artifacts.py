@@ -22,6 +22,7 @@ from ..module_utils._operation import OperationError
 from ._clock import epoch
 from ._history.files import LINES, add_rollback
 from ._incident.page import incident
+from ._report import render_report
 
 Record = Mapping[str, Any]
 
@@ -66,7 +67,10 @@ class Artifacts:
 
     def write_pages(self, record: Record, lines: Sequence[str]) -> None:
         """The files for people. One that cannot be made or written is a warning."""
-        pages: dict[str, Callable[[], str]] = {"summary.txt": lambda: "\n".join(lines) + "\n"}
+        pages: dict[str, Callable[[], str]] = {
+            "summary.txt": lambda: "\n".join(lines) + "\n",
+            "report.html": lambda: render_report(record),
+        }
         if not record["check_mode"]:
             pages["incident.md"] = lambda: incident(record, self._present("incident.md"))
         for name, render in pages.items():

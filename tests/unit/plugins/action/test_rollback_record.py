@@ -80,6 +80,9 @@ def test_records_of_all_sorts(controller: Controller) -> None:
     assert run.results["rb_first"]["history"] == str(artifacts / "history.jsonl")
     assert run.results["rb_first"]["incident"] == str(artifacts / "rb-first" / "incident.md")
     assert (artifacts / "rb-first" / "incident.md").exists()
+    for name, directory in (("rb_first", "rb-first"), ("rb_checked", "rb-checked-check")):
+        report = artifacts / directory / "report.html"
+        assert run.results[name]["report"] == str(report) and "bot-1" in report.read_text()
     assert not (artifacts / "rb-checked-check" / "incident.md").exists()
     for record in (first, checked):
         assert problems("record", record) == [] and "@" in record["operator"] and not record["automatic"]
@@ -109,7 +112,7 @@ def test_a_record_of_an_earlier_run_does_not_stand(controller: Controller) -> No
 def test_nothing_that_cannot_be_written_loses_the_record(controller: Controller) -> None:
     """S2.16: a page is a warning; without the record the task fails, and still says how it went."""
     artifacts = controller.root / "artifacts"
-    for name in ("incident.md", "summary.txt"):
+    for name in ("incident.md", "report.html", "summary.txt"):
         (artifacts / "rb-1" / name / "in-the-way").mkdir(parents=True)
     (artifacts / "latest").mkdir()
     (artifacts / "history.jsonl").mkdir()
@@ -121,10 +124,12 @@ def test_nothing_that_cannot_be_written_loses_the_record(controller: Controller)
     assert not pages.get("failed") and pages["as_planned"], run.output
     record = json.loads((artifacts / "rb-1" / "record.json").read_text())
     assert record["outcome"] == "restored" and record["history"] is None and problems("record", record) == []
-    lost = [artifacts / "history.jsonl", *(artifacts / "rb-1" / name for name in ("summary.txt", "incident.md"))]
-    assert pages["not_written"] == [*map(str, lost), str(artifacts / "latest")]
-    assert pages["incident"] is None and pages["history"] is None
-    assert len(pages["warnings"]) == 4 and all("could not be written" in warning for warning in pages["warnings"])
+    lost = ["history.jsonl", "rb-1/summary.txt", "rb-1/report.html", "rb-1/incident.md", "latest"]
+    assert pages["not_written"] == [str(artifacts / name) for name in lost]
+    assert pages["incident"] is None and pages["report"] is None and pages["history"] is None
+    assert len(pages["warnings"]) == len(lost) and all(
+        "could not be written" in warning for warning in pages["warnings"]
+    )
     assert "in-the-way" in [path.name for path in (artifacts / "rb-1" / "incident.md").iterdir()]
 
     failed = run.results["record"]
