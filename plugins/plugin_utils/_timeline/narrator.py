@@ -28,8 +28,9 @@ class Narrator:
 
     def begun(self, stages: Sequence[str], bots: int, total: int, now: float) -> list[str]:
         again = self._stages == tuple(stages)
-        self._stages, self._said_at, self._said_tenths = tuple(stages), now, self._tenths(stages)
-        number = f"{bots} bots" if bots == total else f"{bots} of {total} bots"
+        self._stages = tuple(stages)
+        self._said(now)
+        number = f"{bots} of {total} bots" if bots < total else f"{bots} bot{'s' if bots > 1 else ''}"
         return [f"{label(stages)} {_verb('go on' if again else 'begin', len(stages))}: {number}"]
 
     def received(self, ended: Sequence[Stage], now: float) -> list[str]:
@@ -37,21 +38,17 @@ class Narrator:
         for stage in ended:
             alike.setdefault(f"{stage.counts()}, after {duration(now - stage.began)}", []).append(stage.name)
         lines = [f"{label(stages)} {_verb('end', len(stages))}: {how}" for how, stages in alike.items()]
-        tenths = self._tenths(self._stages)
-        if not lines and tenths > self._said_tenths and now - self._said_at >= PAUSE:
-            lines = self._how_far(now)
-        if lines:
-            self._said_at, self._said_tenths = now, tenths
+        if not lines:
+            return self.tick(now)
+        self._said(now)
         return lines
 
     def tick(self, now: float) -> list[str]:
         """Called every second or so."""
-        if now - self._said_at < HEARTBEAT or not self._progress.waiting:
+        further = self._tenths() > self._said_tenths
+        if now - self._said_at < (PAUSE if further else HEARTBEAT) or not self._progress.waiting:
             return []
-        self._said_at = now
-        return self._how_far(now)
-
-    def _how_far(self, now: float) -> list[str]:
+        self._said(now)
         stage = self._all(self._stages)
         done = f": {stage.done} of {stage.total}, {stage.counts()}" if stage else ""
         return [f"{label(self._stages)}{done}; {waiting(self._progress, now, ROOM)}".removesuffix("; ")]
@@ -67,8 +64,11 @@ class Narrator:
         }
         return Stage(label(stages), known[0].total, known[0].began, outcomes=outcomes)
 
-    def _tenths(self, stages: Sequence[str]) -> int:
-        stage = self._all(stages)
+    def _said(self, now: float) -> None:
+        self._said_at, self._said_tenths = now, self._tenths()
+
+    def _tenths(self) -> int:
+        stage = self._all(self._stages)
         return 10 * stage.done // stage.total if stage and stage.total else 0
 
 

@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from .text import cells
-
 METHODS = ("display", "prompt_until", "do_var_prompt")  # all that print or ask, whoever calls them
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Screen:
@@ -84,10 +80,10 @@ class Screen:
             self._drawn = lines
 
     def _start(self) -> str:
-        """Back to the first line, also where a terminal that became narrower has wrapped them."""
-        columns = self._size()[0]
-        rows = sum(max(-(-cells(COLOUR.sub("", line)) // columns), 1) for line in self._drawn)
-        return f"\r\x1b[{rows}A" if rows else "\r"
+        """Back to the first line. Where a terminal that became narrower has wrapped some, their first parts stay:
+        how many rows that takes differs between terminals, and nothing above may be lost.
+        """
+        return f"\r\x1b[{len(self._drawn)}A" if self._drawn else "\r"
 
     def _size(self) -> tuple[int, int]:
         try:

@@ -65,9 +65,15 @@ def fit(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Lines of at most ``width`` columns where words allow it, none of it left out."""
-    lines = textwrap.wrap(text, max(width, 20), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-    return lines or [indent.rstrip()]
+    """Lines of at most ``width`` columns, none of it left out. A word that is longer, such as a path, stays whole."""
+    wrapper = textwrap.TextWrapper(
+        max(width, 20),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return wrapper.wrap(text) or [indent.rstrip()]
 
 
 def names(everyone: Sequence[str], room: int) -> str:

@@ -17,6 +17,9 @@ from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, UNREACHABLE, Bo
 INPUTS = {"rollback_id": "rb-1", "plan": "emergency", "scope": "bots", "trigger": "manual", "reason": "x"}
 
 
+HELD = "held at the barrier: 1 of 200 bots are not safe (tn-1), max_unsafe is 0, and so on and so forth"
+
+
 def record(*variables: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
     by_name = {entry["inventory_hostname"]: entry for entry in variables}
     inputs = {**INPUTS, "decided_at": DECIDED, "bots": list(by_name)}
@@ -75,3 +78,92 @@ def test_check_mode_says_so(tmp_path: Path) -> None:
     bot = Bot(tmp_path, "a")
     found = record(bot.variables(bot.halt(check_mode=True), bot.revert(check_mode=True)), check_mode=True)
     assert summary(found, "x")[0].startswith("CHECK MODE: nothing was changed")
+
+
+def row(name: str, failure: str | None = None, **more: Any) -> dict[str, Any]:
+    """A bot of a record: restored, or with a failure exposed."""
+    return {
+        "name": name,
+        "safe": not failure,
+        "restored": not failure,
+        "trading": "on" if failure else "off",
+        "exposure": {"state": "unproven"},
+        "from": BAD,
+        "to": None if failure else GOOD,
+        "safe_after_seconds": None if failure else 2.0,
+        "restored_after_seconds": None if failure else 9.0,
+        "transactions": [],
+        "stages": [],
+        "failure": failure,
+        **more,
+    }
+
+
+def of(bots: list[dict[str, Any]]) -> dict[str, Any]:
+    figures = {"time_to_safe_seconds": None, "time_to_restored_seconds": None}
+    return {"check_mode": False, "outcome": "exposed", "bots": bots, **figures}
+
+
+def fleet(size: int) -> dict[str, Any]:
+    """The first of them failed."""
+    return of([row(f"tn-{number}", HELD if number == 1 else None) for number in range(1, size + 1)])
+
+
+@pytest.mark.parametrize("size", [12, 200])
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("all_bots", [True, False])
+def test_it_fits_the_terminal_and_nothing_is_cut(size: int, width: int, all_bots: bool) -> None:
+    lines = summary(fleet(size), "/x/record.json", width=width, all_bots=all_bots)
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    assert HELD in text and BAD in text and GOOD in text
+    named = sum(line.split()[0].startswith("tn-") for line in lines if line and line[0] == "t" and "-" in line[:4])
+    assert named == (1 if size == 200 and not all_bots else size)
+
+
+def test_80_columns_put_versions_above_and_failures_below() -> None:
+    lines = summary(fleet(3), "/x/record.json", width=80)
+    assert lines[:2] == ["bot   safe after  restored after  trading  exposure", f"from {BAD} to unknown:"]
+    assert lines[2].split() == ["tn-1", "NOT", "SAFE", "no", "on", "unproven"]
+    assert lines[3].startswith("    held at the barrier")
+    assert lines[5] == f"from {BAD} to {GOOD}:" and [line.split()[0] for line in lines[6:8]] == ["tn-2", "tn-3"]
+
+
+def test_200_columns_put_a_bot_on_a_line() -> None:
+    lines = summary(of([row("tn-1", "unreachable: timed out"), row("tn-2")]), "/x/record.json", width=200)
+    assert lines[1].split()[:3] == ["tn-1", BAD, "-"] and lines[1].endswith("unreachable: timed out")
+    assert lines[2].startswith("tn-2") and lines[3] == ""
+
+
+def test_restored_bots_of_a_large_fleet_are_counted_by_what_they_share() -> None:
+    bots = fleet(200)["bots"]
+    bots[7] = row("tn-8", trading="on")
+    text = "\n".join(summary(of(bots), "x", all_bots=False))
+    assert f"198 bots restored: {BAD} to {GOOD}, safe after 2.0 s, restored after 9.0 s, trading off" in text
+    assert "1 bot restored" in text and "trading on, exposure unproven" in text
+
+
+def test_the_slowest_are_named_with_the_stage_that_took_longest() -> None:
+    def timed(name: str, seconds: float) -> dict[str, Any]:
+        stages = [{"name": "halt", "seconds": 1.0}, {"name": "verify", "seconds": seconds - 2}]
+        sent = {"sent_after_seconds": 100.0, "received_after_seconds": 100.0 + seconds}
+        return row(name, transactions=[sent], stages=[{**stage, "over_budget": False} for stage in stages])
+
+    lines = summary(of([timed(f"tn-{number}", number + 10.0) for number in range(6)]), "x")
+    slowest = [line for line in lines if line.startswith("slowest")]
+    assert slowest == [
+        "slowest           tn-5 15.0 s (verify 13.0 s); tn-4 14.0 s (verify 12.0 s); tn-3 13.0 s (verify 11.0 s)"
+    ]
+
+
+def test_what_a_host_sends_is_spelled_out() -> None:
+    bots = [row("tn-1", "bad \x1b[2J\nnews"), row("tn-2\x1b]0;x\x07", **{"from": "v\x9b1"})]
+    for width in (None, 80):
+        lines = summary(of(bots), "/x/\x1b", width=width, more={"report": "/\x07"})
+        assert all(line.isprintable() for line in lines)
+        assert r"bad \x1b[2J news" in "\n".join(lines)
+
+
+def test_what_lies_beside_the_record_is_named() -> None:
+    lines = summary(of([]), "/x/record.json", more={"report": "/x/report.html"})
+    assert lines[-2:] == ["record            /x/record.json", "report            /x/report.html"]

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a result says about its bot: never safe unless that was read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.outcome import Outcome, read_outcome
+
+from ..results import TIMED_OUT, UNREACHABLE, Bot
+
+HALT = ["halt"]
+AFTER = ["revert", "resume", "verify"]
+
+
+def of(result: dict[str, Any], stages: list[str], check_mode: bool = False) -> Outcome:
+    return read_outcome(result, stages, check_mode)
+
+
+def test_all_well(tmp_path: Path) -> None:
+    bot = Bot(tmp_path)
+    assert of(bot.halt(), HALT) == Outcome({"halt": "ok"}, is_safe=True)
+    after = of(bot.revert(), AFTER)
+    assert after.stages == dict.fromkeys(AFTER, "ok") and after.failure == ""
+
+
+def test_no_answer_is_a_failure_of_every_stage() -> None:
+    lost = of(UNREACHABLE, HALT)
+    assert lost.stages == {"halt": "unreachable"} and lost.failure.startswith("unreachable: Failed to connect")
+    assert "\n" not in lost.failure and not lost.is_safe
+    late = of(TIMED_OUT, AFTER)
+    assert late.stages == dict.fromkeys(AFTER, "failed") and "Timed out after 120" in late.failure
+    assert late.at == "revert"
+
+
+def test_a_halt_that_is_not_proven_safe_has_failed(tmp_path: Path) -> None:
+    """Its only step went well; the flag, which it does not touch, is still up."""
+    bot = Bot(tmp_path)
+    steps = [bot.step("process", "stopped", "stop")]
+    halt = bot.run([{"name": "halt", "on_failure": "continue", "budget": 30, "steps": steps}], 2.0)
+    assert not halt["failed"]
+    found = of(halt, HALT)
+    assert found.stages == {"halt": "failed"} and found.failure.startswith("NOT SAFE: ") and "flag" in found.failure
+
+
+def test_a_reason_is_given_once(tmp_path: Path) -> None:
+    found = of(Bot(tmp_path).halt(stop_fails=True), HALT)
+    assert found.failure.count("told to fail") == 1 and "NOT SAFE" in found.failure and found.at == "halt"
+
+
+def test_a_failed_revert_says_whether_the_bot_is_safe(tmp_path: Path) -> None:
+    bot = Bot(tmp_path)
+    bot.halt()
+    found = of(bot.revert(code_fails=True), AFTER)
+    assert found.stages == {"revert": "failed", "resume": "skipped", "verify": "skipped"}
+    assert found.at == "revert" and found.failure.endswith("told to fail; the bot is safe") and found.is_safe
+
+
+def test_a_refused_transaction_failed_in_its_first_stage(tmp_path: Path) -> None:
+    """Another id has superseded it: no stage began."""
+    bot = Bot(tmp_path)
+    bot.halt()
+    bot.halt(rollback_id="rb-2")
+    found = of(bot.revert(), AFTER)
+    assert found.stages == {"revert": "failed", "resume": "skipped", "verify": "skipped"}
+    assert "rb-2" in found.failure
+
+
+def test_a_check_fails_only_where_a_step_could_not_be_planned(tmp_path: Path) -> None:
+    """The bot is live: of course it is not safe yet."""
+    bot = Bot(tmp_path)
+    assert of(bot.halt(check_mode=True), HALT, check_mode=True).failure == ""
+    assert of(bot.halt(check_mode=True, target_fails=True), HALT, check_mode=True).stages == {"halt": "failed"}
