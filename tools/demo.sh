@@ -24,4 +24,4 @@ python demo/fleet.py up
 root=${BOTFLEET_DEMO_ROOT:-$(pwd -P)/.cache/demo}
 
 exec ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
-  -e reason="demo of the plan $plan" -e positions=handled -e batch=50% -e demo_root="$root"
+  -e "reason='demo of the plan $plan'" -e positions=handled -e batch=50% -e demo_root="$root"

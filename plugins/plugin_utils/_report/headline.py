@@ -20,7 +20,7 @@ WORDS = {
 }
 SAID = {
     "unproven": ("unproven", ": positions were not read"),
-    "none": ("none declared", ": by the inventory, not read"),
+    "none": ("none, declared", ": by the inventory, not read"),
 }
 
 

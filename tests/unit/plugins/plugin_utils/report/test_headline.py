@@ -97,7 +97,7 @@ def test_exposure_is_none_only_as_declared(tmp_path: Path) -> None:
     for bot in found["bots"]:
         bot["exposure"] = {"state": "none"}
     root = page(found)
-    assert tiles(root)["Exposure"] == "none declared 2 of 2 bots: by the inventory, not read"
+    assert tiles(root)["Exposure"] == "none, declared 2 of 2 bots: by the inventory, not read"
     assert "Nobody looked at an exchange" in text(section(root, "claims"))
     found["bots"][0]["exposure"] = {"state": "unproven"}
     assert tiles(page(found))["Exposure"].startswith("unproven 1 of 2 bots")
