@@ -67,7 +67,7 @@ class Terminal:
     @staticmethod
     def _read(master: int, deadline: float) -> bytes:
         """Empty once nobody has the terminal open any more."""
-        ready, _, _ = select.select([master], [], [], max(deadline - time.monotonic(), 0))
+        ready = select.select([master], [], [], max(deadline - time.monotonic(), 0))[0]
         assert ready, f"still running after {LIMIT:g} s"
         try:
             return os.read(master, 65536)
