@@ -62,8 +62,13 @@ def measured(argv: list[str], env: dict[str, str], cwd: Path, log: Path, limit: 
         watch.start()
         timer = threading.Timer(limit, process.kill)
         timer.start()
-        _pid, status, used = os.wait4(process.pid, 0)
-        timer.cancel()
+        try:
+            _pid, status, used = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+        finally:
+            timer.cancel()
     wall = time.time() - started
     return Usage(os.waitstatus_to_exitcode(status), started, wall, used.ru_utime + used.ru_stime, watch.end())
 
