@@ -59,7 +59,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         options = validated.validated_parameters
         options["operator"] = options["operator"] or controller()
         check_mode = bool(self._task.check_mode)
-        name = checked_name("rollback_id", options["rollback_id"]) + ("-check" if check_mode else "")
+        try:
+            name = checked_name("rollback_id", options["rollback_id"]) + ("-check" if check_mode else "")
+        except OperationError as error:
+            return {**result, "failed": True, "msg": f"rollback_record: {error}"}
         artifacts = Artifacts(os.path.abspath(options["artifacts_dir"]), name)
         variables = self._variables(task_vars, options["bots"])
         standing = None if check_mode else artifacts.standing()
