@@ -40,8 +40,13 @@ class Terminal:
         """Whether it ever showed that."""
         return any(text in frame for frame in self.frames)
 
-    def run(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, interrupt_at: str = "") -> None:
-        """Run to the end; Ctrl-C is pressed as soon as ``interrupt_at`` is shown."""
+    def run(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, interrupt_at: str = "", gone_at: str = ""
+    ) -> None:
+        """Run to the end; Ctrl-C is pressed as soon as ``interrupt_at`` is shown.
+
+        The terminal goes away as soon as ``gone_at`` is shown. That ends a command unless it ignores SIGHUP.
+        """
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
         command = ["setsid", "--ctty", "--wait", *argv]  # so that Ctrl-C reaches it
@@ -51,18 +56,20 @@ class Terminal:
         stream = pyte.ByteStream(self.screen)
         deadline = time.monotonic() + LIMIT
         try:
-            while data := self._read(master, deadline):
-                self.sent += data
-                stream.feed(data)
-                self.frames.append(self.text)
-                if interrupt_at and interrupt_at in self.text:
-                    os.write(master, b"\x03")
-                    interrupt_at = ""
+            with open(master, "wb", buffering=0):
+                while data := self._read(master, deadline):
+                    self.sent += data
+                    stream.feed(data)
+                    self.frames.append(self.text)
+                    if interrupt_at and interrupt_at in self.text:
+                        os.write(master, b"\x03")
+                        interrupt_at = ""
+                    if gone_at and gone_at in self.text:
+                        break
             self.code = process.wait(LIMIT)
         finally:
             process.kill()
             process.wait()
-            os.close(master)
 
     @staticmethod
     def _read(master: int, deadline: float) -> bytes:

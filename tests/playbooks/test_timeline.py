@@ -157,6 +157,26 @@ def test_ctrl_c_names_who_is_not_known_to_be_safe(flags: Flags) -> None:
     assert "User interrupted" in seen.text
 
 
+def test_a_terminal_that_goes_away_stops_nothing(flags: Flags) -> None:
+    """As when a connection to the controller breaks, and ansible-playbook is kept alive."""
+    after = {**HALT, "hosts": "quick", "tasks": [{"ansible.builtin.copy": {"dest": "{{ flag }}", "content": "after"}}]}
+    argv = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *flags.argv(HALT, after, limit="quick:slow:down")]
+    seen = Terminal()
+    seen.run(argv, flags.env(**OWNER), flags.root, gone_at="unreachable")
+    assert not (flags.root / "slow" / "flag").exists(), "its halt ended after that"
+    assert (flags.root / "quick" / "flag").read_text() == "after", "and whatever followed was done"
+
+
+def test_a_pipe_that_nobody_reads_any_more_stops_nothing(flags: Flags) -> None:
+    argv = flags.argv(HALT, HALT, limit="quick:slow")
+    with subprocess.Popen(argv, env=flags.env(**OWNER), cwd=flags.root, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert "Broken pipe" not in process.stderr.read()
+    assert not (flags.root / "slow" / "flag").exists()
+
+
 def test_through_a_pipe(flags: Flags) -> None:
     done = flags.pipe(flags.argv(HALT), OWNER)
     assert done.returncode == 0

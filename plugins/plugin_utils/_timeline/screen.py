@@ -52,8 +52,11 @@ class Screen:
         def call(*args: Any, **kwargs: Any) -> Any:
             if os.getpid() != self._pid:  # a worker hands it to the main process
                 return method(*args, **kwargs)
-            with contextlib.nullcontext() if asks else self._display._lock, self._erased():
-                return method(*args, **kwargs)  # who waits for an answer holds no lock
+            if asks:  # who waits for an answer holds no lock
+                with self._erased():
+                    return method(*args, **kwargs)
+            with self._display._lock, self._erased(), contextlib.suppress(OSError):  # as in _write
+                return method(*args, **kwargs)
 
         return call
 
@@ -93,8 +96,10 @@ class Screen:
         return size.columns or 80, size.lines or 24
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        """A terminal that has gone away is no reason to stop: an error here would end the playbook, not the drawing."""
+        with contextlib.suppress(OSError):
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
 
 class Ticker:

@@ -197,8 +197,9 @@ class Timeline:
             self.say(line)
 
     def _print(self, line: str, kind: str = "") -> None:
-        self._display.display(line, color=COLOURS.get(kind))
-        sys.stdout.flush()  # a pipe would keep it until it is full
+        with contextlib.suppress(OSError):  # nobody reads it any more: the rollback goes on
+            self._display.display(line, color=COLOURS.get(kind))
+            sys.stdout.flush()  # a pipe would keep it until it is full
 
 
 def _width() -> int | None:
