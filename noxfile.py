@@ -1,7 +1,11 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts of ``make test``. Each runs in .cache/venv, which tools/setup.py makes: nothing is installed twice."""
+"""The parts of ``make test``. Each runs in .cache/venv, which tools/setup.py makes, or in one of tools/environments.py.
+
+A part that needs a program that is not installed is skipped, and fails in CI. One that needs another Python than the
+machine has is skipped, in CI too: a machine with a single Python still tests each ansible-core that runs on it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,9 @@ ROOT = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 sys.path.insert(0, str(ROOT / "tools"))
-from pythons import find_python  # noqa: E402  # found through the path above
+import environments  # noqa: E402  # found through the path above
+import tarball  # noqa: E402
+from pythons import find_python  # noqa: E402
 
 os.environ["PATH"] = os.pathsep.join([str(CACHE / "venv" / "bin"), os.environ["PATH"]])
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
@@ -27,17 +33,24 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = [
     "lint",
     "typing",
-    "sanity",
     "docs",
     "changelog",
     "build",
+    "importer",
+    "image",
     "unit",
-    "unit-3.9",
+    "managed",
+    "sanity",
+    "integration",
+    "installed",
     "playbooks",
     "fleet",
 ]
 
-MANAGED_PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+CORES = list(environments.CORES)
+on_each_core = nox.parametrize("core", CORES, ids=CORES)
+on_the_ends = nox.parametrize("core", [CORES[0], CORES[-1]], ids=[CORES[0], CORES[-1]])
+on_older_pythons = nox.parametrize("python", environments.older_pythons(), ids=environments.older_pythons())
 
 
 def skip(session: nox.Session, reason: str) -> None:
@@ -85,39 +98,6 @@ def typing(session: nox.Session) -> None:
 
 
 @nox.session
-def sanity(session: nox.Session) -> None:
-    """The ansible-test sanity tests, with every Python that managed nodes may have and this machine has."""
-    tree = copy_of_tree(session)
-    home = CACHE / "sanity"
-    seed_pip(session, home)
-    pythons = [os.path.dirname(path) for path in map(find_python, MANAGED_PYTHONS) if path]
-    path = os.pathsep.join([str(CACHE / "venv" / "bin"), *pythons, os.environ["PATH"]])
-    with session.chdir(tree):
-        session.run("ansible-test", "sanity", "--local", "--color", "no", env={"HOME": str(home), "PATH": path})
-
-
-def seed_pip(session: nox.Session, home: Path) -> None:
-    """Give ansible-test a pip, which it would else fetch from a host that not every machine reaches.
-
-    It runs with a home of its own and passes no PIP_ variables on, so pip's settings go there too.
-    """
-    if (home / ".ansible").exists():
-        return
-    listed = output(session, "pip", "config", "list")
-    settings = dict(re.findall(r"^(?:global|:env:)\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
-    (home / ".config" / "pip").mkdir(parents=True, exist_ok=True)
-    (home / ".config" / "pip" / "pip.conf").write_text(
-        "[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
-    )
-    cache = home / ".seed"
-    shutil.rmtree(cache, ignore_errors=True)
-    for version in ("24.2", "25.2"):
-        session.run("pip", "download", "-q", "--no-deps", "-d", str(cache), f"pip=={version}", silent=True)
-        shutil.copy(ROOT / "tools" / "get_pip.py", cache / f"get_pip_{version.replace('.', '_')}.py")
-    shutil.move(cache, home / ".ansible" / "test" / "cache")
-
-
-@nox.session
 def docs(session: nox.Session) -> None:
     """The documentation of the collection and of each plugin, as antsibull-docs sees it."""
     with session.chdir(copy_of_tree(session)):
@@ -133,18 +113,94 @@ def changelog(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """The tarball builds from the checkout, installs into an empty place and lists every module there."""
-    place = CACHE / "build"
-    shutil.rmtree(place, ignore_errors=True)
-    session.run("ansible-galaxy", "collection", "build", "--output-path", str(place))
-    (tarball,) = place.glob("*.tar.gz")
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(place)}
-    session.run("ansible-galaxy", "collection", "install", "--offline", "-p", str(place), str(tarball), env=env)
+    """The tarball builds from the checkout, ships what is in git, installs and lists every module."""
+    built = tarball.build(session)
+    tracked = output(session, "git", "ls-files", "-coz", "--exclude-standard").split("\0")
+    fail_for(session, tarball.wrong_contents(built, [*tracked, *tarball.GENERATED]))
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(install(session, built))}
     listed = output(session, "ansible-doc", "--list", "tradeops.botfleet", env=env)
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    missing = modules - set(re.findall(r"^tradeops\.botfleet\.(\w+)", listed, re.MULTILINE))
-    if missing:
-        session.error("the installed collection lacks " + ", ".join(sorted(missing)))
+    missing = sorted(modules - set(re.findall(r"^tradeops\.botfleet\.(\w+)", listed, re.MULTILINE)))
+    fail_for(session, [f"the installed collection lacks {name}" for name in missing])
+
+
+def install(session: nox.Session, built: Path) -> Path:
+    """The collections path of an empty place that the tarball was installed into."""
+    place = built.parent / "installed"
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(place)}
+    galaxy = ("ansible-galaxy", "collection", "install", "--offline", "-p", str(place), str(built))
+    session.run(*galaxy, env=env, silent=True)
+    return place
+
+
+def fail_for(session: nox.Session, sentences: list[str]) -> None:
+    """Fail with each sentence, if there are any."""
+    if sentences:
+        session.error("\n".join(sentences))
+
+
+@nox.session
+def importer(session: nox.Session) -> None:
+    """Galaxy would import the tarball: no error and no warning in galaxy-importer's log, which exits with 0 on most."""
+    programs = environments.galaxy_environment(session)
+    built = tarball.build(session)
+    env = {
+        "GALAXY_IMPORTER_CONFIG": str(ROOT / "tools" / "galaxy-importer.cfg"),
+        "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
+    }
+    with session.chdir(built.parent):  # it leaves a file there
+        log = output(session, str(programs / "python"), "-m", "galaxy_importer.main", str(built), env=env)
+    fail_for(session, tarball.wrong_import(log))
+
+
+@nox.session
+def image(session: nox.Session) -> None:
+    """The execution environment has what the collection needs. Ansible-builder's context is read, no image is built."""
+    programs = environments.galaxy_environment(session)
+    place = install(session, tarball.build(session))
+    context = place.parent / "context"
+    create = ("create", "-f", "execution-environment.yml", "-c", str(context), "--output-filename", "Containerfile")
+    session.run(str(programs / "ansible-builder"), *create, silent=True)
+    written = {"pip": context / "requirements.txt", "bindep": context / "bindep.txt"}
+    introspect = (str(programs / "python"), str(context / "_build" / "scripts" / "introspect.py"), "introspect", str(place))
+    session.run(*introspect, *(f"--write-{name}={path}" for name, path in written.items()), silent=True)
+    containerfile, python, system, requirements = (
+        path.read_text() for path in (context / "Containerfile", *written.values(), ROOT / "requirements.txt")
+    )
+    fail_for(session, tarball.wrong_image(containerfile, python, system, requirements))
+
+
+@nox.session
+@on_each_core
+def installed(session: nox.Session, core: str) -> None:
+    """The tarball, installed into an empty place by this ansible-core, rolls back the demo fleet from there."""
+    programs = environments.core_environment(session, core)
+    env = {"BOTFLEET_TARBALL": str(tarball.build(session)), "BOTFLEET_PROGRAMS": str(programs)}
+    session.run("pytest", "tests/installed", *session.posargs, env=env)
+
+
+@nox.session
+@on_each_core
+def sanity(session: nox.Session, core: str) -> None:
+    """All of ansible-test sanity of this ansible-core, for every Python of managed nodes that is here."""
+    ansible_test(session, core, "sanity")
+
+
+@nox.session
+@on_the_ends
+def integration(session: nox.Session, core: str) -> None:
+    """The targets in tests/integration, one for each module, on the oldest and the newest ansible-core."""
+    ansible_test(session, core, "integration", *session.posargs)
+
+
+def ansible_test(session: nox.Session, core: str, *command: str) -> None:
+    """Run ansible-test in a copy of the tree, with a home of its own and all Pythons of this machine on its path."""
+    programs = environments.core_environment(session, core)
+    home = environments.ansible_test_home(session)
+    pythons = [os.path.dirname(path) for path in map(find_python, environments.MANAGED_PYTHONS) if path]
+    env = {"HOME": str(home), "PATH": os.pathsep.join([str(programs), *pythons, os.environ["PATH"]])}
+    with session.chdir(copy_of_tree(session)):
+        session.run(str(programs / "ansible-test"), *command, "--local", "--color", "no", env=env)
 
 
 @nox.session
@@ -153,24 +209,13 @@ def unit(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "tests/unit", *session.posargs)
 
 
-@nox.session(name="unit-3.9")
-def unit_oldest(session: nox.Session) -> None:
-    """The operations' unit tests on the oldest Python of this machine, from 3.9 on."""
-    older = MANAGED_PYTHONS[: MANAGED_PYTHONS.index(f"3.{sys.version_info.minor}")]
-    path = next(filter(None, map(find_python, older)), None)
-    if path is None:
-        skip(session, "no Python from 3.9 on is here that is older than .cache/venv's")
-        return
-    requirements = ROOT / "tools" / "requirements" / "old-python.txt"
-    venv = CACHE / os.path.basename(path)
-    python = str(venv / "bin" / "python")
-    whole = venv / "whole"
-    if not whole.exists() or whole.read_text() != requirements.read_text():
-        shutil.rmtree(venv, ignore_errors=True)
-        session.run(path, "-m", "venv", str(venv))
-        session.run(python, "-m", "pip", "install", "-q", "-r", str(requirements), silent=True)
-        whole.write_text(requirements.read_text())
-    session.run(python, "-m", "pytest", "-n", "2", "tests/unit/plugins/module_utils", *session.posargs)
+@nox.session
+@on_older_pythons
+def managed(session: nox.Session, python: str) -> None:
+    """The operations' unit tests on this Python of managed nodes."""
+    programs = environments.python_environment(session, python)
+    pytest = (str(programs / "python"), "-m", "pytest", "-n", "2")
+    session.run(*pytest, "tests/unit/plugins/module_utils", *session.posargs)
 
 
 @nox.session

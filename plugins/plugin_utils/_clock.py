@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times of a record, by the controller's clock: s since the epoch, s from the decision. PRIVATE to the collection."""
+"""Times of a record, by the controller's clock: s since the epoch, s from the decision. PRIVATE to the collection.
+
+Imports no Ansible: the history is read without it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,17 @@ def epoch(text: str) -> float:
 
 def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def duration(seconds: float) -> str:
+    """``4.2 s``, ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def after(result: Mapping[str, Any] | None, decided: float, first: float | None) -> float | None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
+from .._clock import duration
 from .._markdown import Markdown, inline, table
 from .chain import Line
 from .entries import latest
@@ -25,17 +27,6 @@ def history_table(lines: Sequence[Line]) -> str:
     return f"# Rollback history\n\n{table([HEADINGS, *map(_row, latest(lines))])}"
 
 
-def duration(minutes: Any) -> str:
-    """Such as ``2h 15m``, ``4m 12s`` or ``17s``."""
-    if not isinstance(minutes, (int, float)):
-        return ""
-    seconds = round(minutes * 60)
-    if seconds < 60:
-        return f"{seconds}s"
-    minutes, seconds = divmod(seconds, 60)
-    return f"{minutes}m {seconds}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60}m"
-
-
 def _row(entry: Mapping[str, Any]) -> list[Any]:
     name = str(entry["rollback_id"])
     date, _, time = str(entry.get("start_time", "")).partition("T")
@@ -48,7 +39,7 @@ def _row(entry: Mapping[str, Any]) -> list[Any]:
         f"{'auto' if entry.get('automatic') else 'manual'}, {entry.get('operator')}",
         _joined(entry.get("from")),
         _joined(entry.get("to")),
-        duration(entry.get("duration_minutes")),
+        _duration(entry.get("duration_minutes")),
         f"{entry.get('outcome')}, {entry.get('bots')} {'bot' if entry.get('bots') == 1 else 'bots'}",
         entry.get("impact"),
         entry.get("root_cause"),
@@ -56,6 +47,11 @@ def _row(entry: Mapping[str, Any]) -> list[Any]:
         entry.get("resolved_by"),
         entry.get("status"),
     ]
+
+
+def _duration(minutes: Any) -> str:
+    """Nothing for what is no number, as in a line that somebody wrote by hand."""
+    return duration(minutes * 60) if isinstance(minutes, (int, float)) and isfinite(minutes) else ""
 
 
 def _joined(values: Any, separator: str = ", ") -> str:

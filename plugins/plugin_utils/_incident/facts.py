@@ -10,8 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ...module_utils._transaction.request import STAGES
-from .._clock import epoch
-from .._history.table import duration
+from .._clock import duration, epoch
 from .._markdown import Markdown, table
 from .._summary import verdict
 
@@ -46,7 +45,7 @@ def about(record: Record) -> Markdown:
             ("Outcome", f"{record['outcome']}: {verdict(record)}"),
             ("Every bot safe after", _seconds(record["time_to_safe_seconds"])),
             ("Every bot restored after", _seconds(record["time_to_restored_seconds"])),
-            ("Duration", duration(record["duration_minutes"])),
+            ("Duration", duration(record["duration_minutes"] * 60)),
             ("Bots that count as trading", _names([bot["name"] for bot in record["bots"] if bot["trading"] == "on"])),
             ("Data loss", "not counted" if record["data_loss"] is None else record["data_loss"]),
             ("Status when recorded", record["status"]),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Callable
 
+from .._clock import duration
 from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress, Stage
-from .text import cells, duration, fit, names, pad
+from .text import cells, fit, names, pad
 
 Paint = Callable[[str, str], str]
 BAR = (8, 40)  # columns

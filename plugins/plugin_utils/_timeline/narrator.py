@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._clock import duration
 from .area import waiting
 from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress, Stage
-from .text import duration, names
+from .text import names
 
 HEARTBEAT = 10.0  # s without a line, so that a job never looks dead
 PAUSE = 1.0  # s between two lines that only say how far it is

@@ -9,7 +9,8 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .text import duration, names, plain, plain_lines
+from .._clock import duration
+from .text import names, plain, plain_lines
 
 ROOM = 60  # columns for names that have the same message
 

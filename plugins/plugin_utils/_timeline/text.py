@@ -91,14 +91,3 @@ def _first(listed: list[str], count: int) -> str:
     if rest:
         return f"{', '.join(listed[:count])} and {rest} more"
     return " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
-
-
-def duration(seconds: float) -> str:
-    """``4.2 s``, ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"

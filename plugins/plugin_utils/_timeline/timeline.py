@@ -16,14 +16,14 @@ from typing import Any
 from ansible import constants as C  # noqa: N812  # its usual name
 from ansible.utils.color import stringc
 
-from .._clock import epoch
+from .._clock import duration, epoch
 from .._summary import summary
 from .area import area
 from .narrator import Narrator
 from .outcome import Outcome
 from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress
 from .screen import Screen, Ticker
-from .text import duration, plain, wrapped
+from .text import plain, wrapped
 
 FRAME = 0.2  # s between two drawings on a terminal
 BEAT = 1.0  # s between two looks whether a line is due

