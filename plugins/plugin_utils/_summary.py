@@ -134,8 +134,9 @@ def _alike(bots: Sequence[Bot]) -> list[str]:
             row = dict(zip(HEADINGS, _row(bot)))
             groups.setdefault((row["from"], row["to"], row["trading"], row["exposure"]), []).append(bot)
     return [
-        f"{len(alike)} bot{'s' if len(alike) > 1 else ''} restored: {before} to {after}, safe after {_range(alike, 'safe_after_seconds')}, restored"
-        f" after {_range(alike, 'restored_after_seconds')}, trading {trading}, exposure {exposure}"
+        f"{len(alike)} bot{'s' if len(alike) > 1 else ''} restored: {before} to {after}, "
+        f"safe after {_range(alike, 'safe_after_seconds')}, restored after {_range(alike, 'restored_after_seconds')}, "
+        f"trading {trading}, exposure {exposure}"
         for (before, after, trading, exposure), alike in groups.items()
     ]
 
