@@ -66,7 +66,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         artifacts = Artifacts(os.path.abspath(options["artifacts_dir"]), name)
         variables = self._variables(task_vars, options["bots"])
         standing = None if check_mode else artifacts.standing()
-        record, lost = build_record(options, variables, check_mode, time.time(), standing), ""
+        try:
+            record = build_record(options, variables, check_mode, time.time(), standing)
+        except Exception as error:
+            if standing is None:
+                raise
+            damaged = f"{artifacts.path('record.json')} of an earlier run is damaged, its times are lost"
+            artifacts.warnings.append(f"{damaged}: {error!r}")
+            standing, record = None, build_record(options, variables, check_mode, time.time())
+        lost = ""
         if standing and _only_stored(variables) and _stands(standing, record):
             record = standing
         else:
@@ -74,7 +82,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
                 record = artifacts.write_record(record)
             except (OSError, OperationError) as error:
                 lost = f"the record could not be written ({error}): mend that and run the same id again"
-        lines = summary(record, artifacts.path("record.json"))
+        lines = summary(record, "NOT WRITTEN" if lost else artifacts.path("record.json"))
         if not lost:
             artifacts.write_pages(record, lines)
         return {

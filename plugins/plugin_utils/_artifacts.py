@@ -54,7 +54,7 @@ class Artifacts:
 
         A history that cannot be written is a warning. Raises OSError or OperationError if the record cannot be.
         """
-        written: dict[str, Any] = json.loads(json.dumps(record))
+        written: dict[str, Any] = json.loads(json.dumps(record, default=str))  # YAML makes a date of a tag like one
         os.makedirs(self.path(""), exist_ok=True)
         if not written["check_mode"]:
             try:
@@ -115,4 +115,8 @@ class Artifacts:
         """Replaced by rename, so that it is never missing."""
         temporary = os.path.join(self._root, f".{link}.{secrets.token_hex(6)}")
         os.symlink(self._name, temporary)
-        os.rename(temporary, os.path.join(self._root, link))
+        try:
+            os.rename(temporary, os.path.join(self._root, link))
+        except OSError:
+            os.unlink(temporary)
+            raise

@@ -27,6 +27,30 @@ def epoch(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
+def earlier_rows(standing: Mapping[str, Any] | None, decided: float) -> dict[str, Row]:
+    """The rows of the record of an earlier run, by bot, with their times counted from ``decided``.
+
+    That may be before the decision that the earlier run knew of: its times would be too short.
+    """
+    if not standing:
+        return {}
+    since = epoch(standing["start_time"]) - decided
+    return {
+        row["name"]: {
+            **_counted_from(row, since),
+            **{name: [_counted_from(each, since) for each in row.get(name, [])] for name in ("transactions", "stages")},
+        }
+        for row in standing["bots"]
+    }
+
+
+def _counted_from(row: Mapping[str, Any], since: float) -> Row:
+    return {
+        name: round(value + since, 3) if name.endswith("_after_seconds") and value is not None else value
+        for name, value in row.items()
+    }
+
+
 def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
@@ -71,7 +95,7 @@ def stages(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[st
     """Stages as the host told them, each with when it started by the controller's clock.
 
     The host knows only how long ago that was when its result left, which is taken for the moment it was received:
-    later than the truth, never earlier.
+    later than the truth, never earlier. Of a stored result whose record is gone, nobody knows.
     """
     rows = []
     for result in (halt, revert):
@@ -82,6 +106,8 @@ def stages(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[st
                 continue
             received = (result.get("controller_times") or {}).get("received")
             since = result.get("seconds", 0.0) - stage.get("began", 0.0)
+            if result.get("stored"):
+                received = None
             started = None if received is None else round(received - decided - since, 3)
             rows.append({**{name: stage[name] for name in stage if name != "began"}, "started_after_seconds": started})
     return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._clock import after, decision, iso, stages, transactions
+from ._clock import after, decision, earlier_rows, iso, stages, transactions
 from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because
 
 Bot = dict[str, Any]
@@ -29,13 +29,13 @@ def build_record(
     bots, inputs
     variables: by bot, with ``halt_result``, ``halt_barrier``, ``revert_result`` and its ``botfleet_*``
     now: the controller's clock, s since the epoch; so are all times in it
-    standing: the record of an earlier run of this id; when a bot first was safe or restored stays as it is there
+    standing: the record of an earlier run of this id; a bot was first safe or restored at the moment that it says
     Figures that not every bot reached are None.
     """
     bots = list(inputs["bots"])
     halts = [variables[bot].get("halt_result") for bot in bots]
     decided = decision([*halts, {"decided_at": (standing or {}).get("start_time")}], inputs["decided_at"])
-    earlier = {row["name"]: row for row in (standing or {}).get("bots", [])}
+    earlier = earlier_rows(standing, decided)
     rows = [_bot(bot, variables[bot], decided, check_mode, earlier.get(bot, {})) for bot in bots]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
     came_out = outcome(rows)

@@ -14,6 +14,7 @@ from .conftest import Controller
 
 FLAG = {"id": "flag", "name": "flag", "operation": "go_live_flag", "observed": {"state": "absent"}}
 SAFE = {"is_safe": True, "trading": "off", "read": [{**FLAG, "ok": True, "until_resume": False, "message": ""}]}
+STAGE = {"name": "halt", "status": "ok", "seconds": 1.0, "budget": 30.0, "over_budget": False, "message": ""}
 ANSWER = {"steps": [], "stages": [], "safe": SAFE, "failed": False, "decided_at": "", "stored": True, "closed": True}
 
 
@@ -120,6 +121,7 @@ def test_nothing_that_cannot_be_written_loses_the_record(controller: Controller)
     run = controller.play(
         [results(ANSWER, {**ANSWER, "stored": False}), write("rb-1", "pages"), write("rb-2", "record")],
     )
+    assert not list(artifacts.glob(".latest.*"))
     pages = run.results["pages"]
     assert not pages.get("failed") and pages["as_planned"], run.output
     record = json.loads((artifacts / "rb-1" / "record.json").read_text())
@@ -134,4 +136,24 @@ def test_nothing_that_cannot_be_written_loses_the_record(controller: Controller)
 
     failed = run.results["record"]
     assert failed["failed"] and failed["summary"] and failed["as_planned"]
+    assert failed["summary"][-1].split() == ["record", "NOT", "WRITTEN"]
     assert "the record could not be written" in failed["msg"] and "run the same id again; 1 of 1" in failed["msg"]
+
+
+def test_nothing_that_is_odd_in_the_inputs_or_in_an_earlier_record_loses_the_record(controller: Controller) -> None:
+    path = controller.root / "artifacts" / "rb-1" / "record.json"
+    damaged = {"rollback_id": "rb-1", "start_time": "2026-01-05T03:15:00Z", "bots": [{"name": "bot-1", "stages": [{}]}]}
+    day = "{{ '2026-01-05' | to_datetime('%Y-%m-%d') }}"  # what YAML makes of a tag like a date
+    run = controller.play(
+        [
+            results({**ANSWER, "stages": [STAGE]}, {**ANSWER, "stored": False}),
+            write("rb-1", "dated", arguments={"inputs": {"target": day}}),
+            {"ansible.builtin.copy": {"dest": str(path), "content": json.dumps(damaged)}},
+            write("rb-1", "after_damage"),
+        ]
+    )
+    assert [run.results[name]["outcome"] for name in ("dated", "after_damage")] == ["restored"] * 2, run.output
+    assert "warnings" not in run.results["dated"]
+    (warning,) = run.results["after_damage"]["warnings"]
+    assert "is damaged, its times are lost" in warning
+    assert problems("record", json.loads(path.read_text())) == []

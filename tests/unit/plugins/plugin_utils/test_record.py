@@ -21,7 +21,9 @@ from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, TIMED_OUT, UNRE
 NOW = DECIDED_EPOCH + 90
 
 
-def record(variables: list[dict[str, Any]], check_mode: bool = False, **inputs: Any) -> dict[str, Any]:
+def record(
+    variables: list[dict[str, Any]], check_mode: bool = False, standing: Any = None, **inputs: Any
+) -> dict[str, Any]:
     by_name = {entry["inventory_hostname"]: entry for entry in variables}
     given = {
         "rollback_id": "rb-1",
@@ -34,7 +36,7 @@ def record(variables: list[dict[str, Any]], check_mode: bool = False, **inputs: 
         "inputs": {"batch": "25%"},
         **inputs,
     }
-    return build_record(given, by_name, check_mode, NOW)
+    return build_record(given, by_name, check_mode, NOW, standing)
 
 
 def row(halt: Any, revert: Any, bot: Bot, check_mode: bool = False, **variables: Any) -> dict[str, Any]:
@@ -106,7 +108,9 @@ def test_when_each_stage_started_by_the_controllers_clock(bot: Bot) -> None:
         {"stages": ["halt"], "sent_after_seconds": 0.0, "received_after_seconds": 2.0},
         {"stages": ["revert", "resume", "verify"], "sent_after_seconds": 0.0, "received_after_seconds": 9.0},
     ]
-    assert entry["stages"][0]["started_after_seconds"] == pytest.approx(2.0 - halt["seconds"], abs=0.1)
+    assert entry["stages"][0]["started_after_seconds"] == pytest.approx(
+        2.0 - halt["seconds"] + halt["stages"][0]["began"], abs=0.002
+    )
     ends = [stage["started_after_seconds"] + stage["seconds"] for stage in entry["stages"]]
     assert ends == sorted(ends) and ends[0] <= 2.002 < ends[1] and ends[-1] <= 9.002, "each of them is rounded"
 
@@ -194,6 +198,16 @@ def test_a_resumed_rollback_counts_from_the_first_decision(bot: Bot) -> None:
     assert (found["time_to_safe_seconds"], found["time_to_restored_seconds"]) == (62.0, 70.0)
 
 
+def test_times_of_an_earlier_run_count_from_a_decision_that_became_known_later(bot: Bot) -> None:
+    """Else a second run that says that it was decided ten minutes before would keep a time-to-safe of two seconds."""
+    variables = bot.variables(bot.halt(received=2.0), bot.revert(received=9.0))
+    first = record([variables])
+    again = record([variables], standing=first, decided_at="2026-01-05T03:05:00Z")
+    assert again["start_time"] == "2026-01-05T03:05:00.000Z"
+    assert (again["time_to_safe_seconds"], again["time_to_restored_seconds"]) == (602.0, 609.0)
+    assert record([variables], standing=first) == first
+
+
 def test_a_stored_result_is_known_since_it_was_read(bot: Bot) -> None:
     """When others of the fleet finish later, under the same id: a time that is too long, never one too short."""
     bot.halt()
@@ -203,6 +217,7 @@ def test_a_stored_result_is_known_since_it_was_read(bot: Bot) -> None:
     entry = row(halt, revert, bot)
     assert states(entry) == (True, True, True, "off") and entry["stored"]
     assert (entry["safe_after_seconds"], entry["restored_after_seconds"]) == (500.0, 501.0)
+    assert {stage["started_after_seconds"] for stage in entry["stages"]} == {None}, "nobody knows any more"
 
 
 def test_a_fleet_is_what_its_worst_bot_is(tmp_path: Path) -> None:
