@@ -103,7 +103,8 @@ def proof_of(value: Any) -> Proof:
     """A proof as facts; what is empty, null or past the first few counts as rest."""
     if not isinstance(value, Mapping):
         return Proof([] if value is None else [("", _scalar(value))], [], [])
-    checks = [check for check in value.get("checks", []) if isinstance(check, Mapping) and "observed" in check]
+    given = value.get("checks") or []
+    checks = [check for check in given if isinstance(check, Mapping) and "observed" in check]
     facts = list(_facts({name: item for name, item in value.items() if not (checks and name == "checks")}))
     telling = [fact for fact in facts if fact[1] not in ("", "null", "[]", "{}")]
     first = telling[:FIRST]

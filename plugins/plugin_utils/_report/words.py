@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -62,11 +61,6 @@ def moment(text: Any) -> str:
 
 def count(number: int, noun: str = "bot") -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def without_name(text: str, name: str) -> str:
