@@ -212,7 +212,10 @@ def test_all_means_every_exchange_in_the_file(exchanges, config):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"exchanges": ["kraken"]}, "has no key exchanges.kraken.testnet: mend its name, exchanges has default, binance, bybit"),
+        (
+            {"exchanges": ["kraken"]},
+            "has no key exchanges.kraken.testnet: mend its name, exchanges has default, binance, bybit",
+        ),
         ({"key": "venues.{exchange}.testnet"}, "names no exchange at venues.{exchange}.testnet: mend key"),
         ({"key": "exchanges.binance.testnet"}, "names no exchange at exchanges.binance.testnet"),
         ({"key": "exchanges.{exchange}.api_key"}, "is a string, not a boolean"),
