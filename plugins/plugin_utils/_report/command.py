@@ -37,6 +37,12 @@ def command(record: Mapping[str, Any]) -> str:
             given[name] = inputs[name]
     if record["check_mode"]:
         del given["rollback_id"]
+    for name, default in (
+        ("phase", None),
+        ("trigger", "manual"),
+    ):  # the record of the next run has only what it is given
+        if record.get(name) not in (default, None, ""):
+            given[name] = record[name]
     options = [_option(name, value) for name, value in {**given, "reason": record["reason"]}.items()]
     first = f"ansible-playbook tradeops.botfleet.rollback -i inventory -f {len(record['bots'])}"
     return " \\\n  ".join([first + (" --check --diff" if record["check_mode"] else ""), *options])

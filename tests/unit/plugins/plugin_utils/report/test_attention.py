@@ -86,7 +86,7 @@ def test_the_command_gives_ansible_the_same_inputs(
     tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reason with blanks, quotes or an equals sign is one value to the shell and to Ansible."""
-    found = {**records.mixed(tmp_path), "scope": "tn-1:&demo:!b[0]", "reason": reason}
+    found = {**records.mixed(tmp_path), "scope": "tn-1:&demo:!b[0]", "reason": reason, "phase": "4"}
     found["inputs"] = {"target": "deploy-1", "batch": "25%", "mixed_targets": True, "hand_back": False, "max_unsafe": 2}
     line = command(found)
     assert extra_vars(line, monkeypatch) == {
@@ -96,8 +96,14 @@ def test_the_command_gives_ansible_the_same_inputs(
         "target": "deploy-1",
         "max_unsafe": "2",
         "mixed_targets": "true",
+        "phase": "4",
+        "trigger": "operator",
         "reason": reason,
     }
+    assert (
+        not {"phase", "trigger"}
+        & extra_vars(command({**found, "phase": None, "trigger": "manual"}), monkeypatch).keys()
+    )
     assert text(section(page(found), "attention")).endswith(" ".join(line.split()))
 
 
