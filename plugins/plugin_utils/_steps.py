@@ -23,6 +23,7 @@ from ..module_utils._transaction.secrets import placeholder
 Raw = Mapping[str, Any]
 KEYWORDS = {"args", "id", "name", "mode", "when", "timeout", "until_resume"}
 COLLECTION = "tradeops.botfleet."
+SWITCH = re.compile("botfleet_go_live_")  # variables of what forbids a bot to trade (S4.2, S4.3)
 OPERATIONS = dict(REGISTRY)  # all of them, loaded once before Ansible forks a worker for each bot
 
 
@@ -120,7 +121,7 @@ class StepReader:
         try:
             return self._without_omitted(self._template(value))
         except Exception as error:  # up to ansible-core 2.18 a filter's own exceptions come through as they are
-            raise BadStep(f"cannot be templated: {_first_line(error)}") from error
+            raise BadStep(_not_set(error) or f"cannot be templated: {_first_line(error)}") from error
 
     def _without_omitted(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -162,7 +163,7 @@ def template_secrets(raw: Raw, template: Callable[[Any], Any]) -> tuple[dict[str
             values[name] = template(value)
             problems[name] = None
         except Exception as error:  # noqa: BLE001  # as above
-            problems[name] = _first_line(error)
+            problems[name] = _not_set(error) or _first_line(error)
     return values, problems
 
 
@@ -214,6 +215,15 @@ def _said(error: AnsibleValidationError) -> str:
     """Ansible's sentence; of an unknown option it gives only the name."""
     unknown, _words, known = error.msg.partition(". Supported parameters include: ")
     return f"no option {unknown}: use one of {known.rstrip('.')}" if isinstance(error, UnsupportedError) else error.msg
+
+
+def _not_set(error: Exception) -> str:
+    """The mend, where a variable is missing; how Ansible says that depends on its version. Else empty."""
+    missing = re.search(r"'(\w+)' is undefined", _first_line(error))
+    if not missing:
+        return ""
+    mend = "set it, or botfleet_start_trades if the bot has no switch" if SWITCH.match(missing[1]) else "set it"
+    return f"variable {missing[1]} is not set for this bot: {mend}"
 
 
 def _first_line(error: Exception) -> str:

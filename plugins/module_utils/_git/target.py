@@ -195,9 +195,15 @@ class Targets:
         )
 
     def _not_found(self, here: Situation, tags: Mapping[str, str], bad: BadTags) -> str:
-        pattern, choice = self._options["pattern"], last_tags(matching(tags, self._options["pattern"]), bad)
-        if self._options["target"] != PREVIOUS:
-            named = f"the tag {self._options['target']} is not in {here.git.path}"
+        pattern, target = self._options["pattern"], self._options["target"]
+        series = matching(tags, pattern)
+        choice = last_tags(series, bad)
+        if target in (PREVIOUS, CURRENT) and tags and not series:
+            other = newest_at(tags, here.version.commit)
+            there_are = f"the commit that runs has {other}" if other else f"of all tags, {last_tags(tags, bad)}"
+            return f"no tag of {here.git.path} matches {pattern}; {there_are}: mend pattern"
+        if target != PREVIOUS:
+            named = f"the tag {target} is not in {here.git.path}"
             return f"{named}: name one that is, or push it to its remote; of the tags {pattern}, {choice}"
         return (
             f"{here.git.path} runs {here.version}, and no good tag {pattern} was deployed before it: "

@@ -92,6 +92,23 @@ def test_an_undefined_variable_spoils_its_step_only(broken: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
+    ("variable", "mend"),
+    [
+        ("botfleet_path", "set it"),
+        ("botfleet_go_live_config_key", "set it, or botfleet_start_trades if the bot has no switch"),
+    ],
+)
+def test_a_variable_that_is_not_set_is_named_with_the_mend(variable: str, mend: str) -> None:
+    """Behind another variable, too; each ansible-core says it in words of its own."""
+    said = f"variable {variable} is not set for this bot: {mend}"
+    template = f"{{{{ {variable} }}}}"
+    assert invalid(flag(go_live_flag={"path": template})) == said
+    assert invalid(flag(go_live_flag="{{ shared }}"), shared={"path": template}) == said
+    _values, problems = template_secrets(trusted({"secret": template}), Controller().template)
+    assert problems == {"secret": said}
+
+
+@pytest.mark.parametrize(
     "template",
     [
         "{{ 1 / 0 }}",

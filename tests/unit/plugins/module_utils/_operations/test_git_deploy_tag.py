@@ -79,6 +79,18 @@ def test_it_goes_on_when_its_place_is_bad(bot: Bot) -> None:
     assert bot.head() == bot.at(A)
 
 
+@pytest.mark.parametrize("target", ["previous", "current"])
+def test_a_pattern_that_matches_no_tag_is_named_with_the_tags_that_there_are(bot: Bot, target: str) -> None:
+    """S1.4: the bot was deployed with tags, and the inventory says so wrongly."""
+    wrong = {"target": target, "pattern": "release-*", "fetch": "never"}
+    said = f"no tag of {bot.path} matches release-*; "
+    assert bot.must_fail(**wrong) == f"{said}the commit that runs has {C}: mend pattern"
+    bot.commit("version 4\n")
+    assert bot.must_fail(**wrong) == f"{said}of all tags, the last 3 are {C}, {B}, {A}: mend pattern"
+    bot.git("tag", "-d", A, B, C)
+    assert "mend pattern" not in bot.must_fail(**wrong), "where there is no tag at all, no pattern is at fault"
+
+
 def test_marked_bad_is_remembered(bot: Bot) -> None:
     """S1.4: the tag that is left is bad from then on, and named so."""
     outcome = bot.must_roll_back(mark_bad=True)
