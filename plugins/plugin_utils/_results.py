@@ -16,7 +16,7 @@ def came_to(result: Result | None) -> str:
     if not result:
         return "was not reached: the task did not run"
     if result.get("unreachable"):
-        return f"unreachable: {one_line(result.get('msg'))}"
+        return f"unreachable: {one_line(result.get('msg')).removeprefix('Task failed: ')}"  # 2.20
     if "steps" not in result:
         return f"did not answer: {one_line(result.get('msg'))}"
     return ""

@@ -31,6 +31,8 @@ def test_no_answer_is_a_failure_of_every_stage() -> None:
     lost = of(UNREACHABLE, HALT)
     assert lost.stages == {"halt": "unreachable"} and lost.failure.startswith("unreachable: Failed to connect")
     assert "\n" not in lost.failure and not lost.is_safe
+    newer = of({**UNREACHABLE, "msg": f"Task failed: {UNREACHABLE['msg']}"}, HALT)
+    assert newer == lost, "the words that ansible-core 2.20 puts before it are no news"
     late = of(TIMED_OUT, AFTER)
     assert late.stages == dict.fromkeys(AFTER, "failed") and "Timed out after 120" in late.failure
     assert late.at == "revert"
