@@ -148,12 +148,13 @@ def catches(process: Process, number: int) -> bool:
 
 def in_cgroup(pid: int, cgroup: str) -> bool:
     """Whether systemd holds the process in that cgroup or below it."""
-    try:
-        lines = _text(pid, "cgroup").splitlines()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False
-    paths = (line.split(":", 2)[2] for line in lines if line.startswith("0::") or ":name=systemd:" in line)
-    return any(inside(path, cgroup) for path in paths)
+    return any(inside(path, cgroup) for path in _cgroups(pid))
+
+
+def service(pid: int) -> str:
+    """The systemd service that holds the process; empty for none, and in the session of somebody who logged in."""
+    units = [part for path in _cgroups(pid) for part in path.split("/") if part.endswith((".service", ".scope"))]
+    return units[-1] if units and units[-1].endswith(".service") else ""
 
 
 def inside(path: str, directory: str) -> bool:
@@ -179,18 +180,21 @@ def family(roots: Iterable[Process], everyone: Mapping[int, Process]) -> dict[in
 
 
 def helpers(everyone: Mapping[int, Process]) -> set[int]:
-    """This process, its ancestors, and the forks of these that run the same command, as Ansible's workers do."""
+    """This process, its ancestors, and the forks of these that run the same command, as Ansible's workers do.
+
+    What such a worker runs belongs to them: the same step for another bot of this machine.
+    """
     line = set()
     pid = os.getpid()
     while pid in everyone and pid not in line:
         line.add(pid)
         pid = everyone[pid].parent
-    forks = {
-        process.pid
-        for process in everyone.values()
-        if process.parent in line and process.command == everyone[process.parent].command
-    }
-    return line | forks
+    forks = [
+        process
+        for pid, process in everyone.items()
+        if process.parent in line and pid not in line and process.command == everyone[process.parent].command
+    ]
+    return line | set(family(forks, everyone))
 
 
 def hides_others() -> bool:
@@ -213,6 +217,20 @@ def essence(command: Sequence[str]) -> tuple[str, ...]:
             break
         words = rest
     return (os.path.basename(words[0]), *words[1:]) if words else ()
+
+
+def program(process: Process) -> str:
+    """The path of the program that a process runs, or of the script or module that this one interprets.
+
+    Empty where its command line does not lead to a file, as for a shell that somebody types into.
+    """
+    essential = essence(process.command)
+    index = len(process.command) - len(essential)
+    if not essential or process.cwd is None or (index == 0 and INTERPRETER.match(essential[0])):
+        return ""
+    path = os.path.normpath(os.path.join(process.cwd, process.command[index]))
+    module = os.path.join(process.cwd, *process.command[index].split("."))
+    return next((found for found in (path, module, f"{module}.py") if os.path.exists(found)), "")
 
 
 def matches(pattern: re.Pattern[str], command: Sequence[str]) -> bool:
@@ -239,6 +257,15 @@ def _stat(pid: int) -> list[str] | None:
 def _text(pid: int, name: str) -> str:
     with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as handle:
         return handle.read()
+
+
+def _cgroups(pid: int) -> list[str]:
+    """Where systemd holds the process."""
+    try:
+        lines = _text(pid, "cgroup").splitlines()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []
+    return [line.split(":", 2)[2] for line in lines if line.startswith("0::") or ":name=systemd:" in line]
 
 
 def _cwd(pid: int) -> str | None:

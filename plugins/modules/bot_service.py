@@ -21,6 +21,10 @@ description:
     descends from one of the latter two, or is in a session that one of them leads.
   - So neither a shell in the bot's directory nor C(less), an editor or C(tail) on its files is ever taken for the
     bot, nor is the bot next door with the same command in another directory.
+  - A process that is not the bot's own by these rules, but is run by O(user) and works in O(chdir) without a
+    terminal, or runs a program or script from there, is a suspect. It is never signalled. But where none is the
+    bot's own, and a suspect is still there after ten seconds, the bot is not proven stopped, and is not started. A
+    pattern with a typo, a stale pidfile or the wrong unit thus never makes a running bot a stopped one.
 extends_documentation_fragment:
   - tradeops.botfleet.attributes
   - tradeops.botfleet.attributes.action_group
@@ -51,8 +55,9 @@ options:
   state:
     description:
       - V(started) starts the bot unless it runs. Two main processes of one bot are an error.
-      - V(stopped) stops it. A unit that does not exist is an error, because nothing could be proven of it. A unit
-        that a timer, socket or path may start again is an error, too, once it is stopped.
+      - V(stopped) stops it, and changes nothing where neither a process of the bot nor a suspect is found. A unit
+        that does not exist is an error, because nothing could be proven of it. A unit that a timer, socket or path
+        may start again is an error, too, once it is stopped.
       - V(restarted) stops it, proves it, and starts it.
       - V(reloaded) uses the unit's reload or O(reload_command), otherwise C(SIGHUP) to the main process, if that
         handles it.
@@ -73,6 +78,8 @@ options:
     description:
       - Stops the bot, as an argument list, when O(manager=script).
       - Without it, when it fails, or when half of O(timeout) is over and processes remain, O(stop_signal) follows.
+      - It is also called when only a suspect is found that does not end within two seconds, because it may know
+        better which process is the bot's. Where nothing is found it is not called, so it may fail when nothing runs.
     type: list
     elements: str
   reload_command:
@@ -152,9 +159,10 @@ options:
     type: int
     default: 10
 notes:
-  - With O(manager=script) or O(manager=process), a process that works in O(chdir) without a terminal and might be
-    the bot's is never signalled, but stopped is then not proven. This is any such process when neither O(pattern)
-    nor O(command) is given, and otherwise one that outlived the leader of its session.
+  - Suspects are looked for in O(chdir) and below. A bot's directory should therefore not hold the directory of
+    another bot, nor a helper that goes on when the bot stops. With O(manager=systemd), which needs O(chdir) for it, a
+    service of its own that works there is no suspect, unless it is another instance of the bot's own template and
+    the bot's instance is not enabled.
   - Where C(/proc) hides other users' processes, the module must run as root or as the bot's user.
 seealso:
   - module: ansible.builtin.systemd_service

@@ -9,13 +9,15 @@ from typing import Any
 
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
 from .._process import Process
-from .._service.bot import Bot
+from .._service.bot import Bot, state_of
 from .._service.managers import MANAGERS
 from .._service.options import signal_number
 from .._service.run import check_directory, check_down, how_to_reload, prove_running, reload, start
 from .._service.stop import prove_stopped, stop
 
 DOWN = ("stopped", "failed")
+BRIEFLY = 2.0
+"""Seconds that a suspect gets to end by itself before a stop_command is called because of it."""
 
 
 class BotService(Operation):
@@ -77,8 +79,10 @@ class BotService(Operation):
             f"stop {self.name} (pid {', '.join(map(str, before['pids']))})" if before["pids"] else f"stop {self.name}"
         )
         if self.wanted == "stopped":
+            if state == "unproven":
+                return self._stopping_unseen(before)
             return Plan() if state in DOWN else self._planned(stopping, before)
-        reading, owned = self.bot.look()
+        reading, _owned = self.bot.look()
         if reading.obstacle:
             raise OperationError(f"{self.name} cannot be started: it {reading.obstacle}")
         check_directory(self.bot)
@@ -86,7 +90,7 @@ class BotService(Operation):
             return self._planned(f"start {self.name}" if state in DOWN else f"{stopping} and start it again", before)
         if state in ("running", "starting"):
             return Plan()
-        check_down(self.bot, reading, owned)
+        check_down(self.bot)
         return self._planned(f"start {self.name}", before)
 
     def apply(self, plan: Plan) -> State:
@@ -117,6 +121,16 @@ class BotService(Operation):
         stop(self.bot)
         prove_stopped(self.bot)
         return f"{self.name} was stopped again"
+
+    def _stopping_unseen(self, before: State) -> Plan:
+        """Nothing is the bot's for sure. Its stop_command is called, if it has one, as long as something may be."""
+        if not self.bot.manager.can_stop_unseen:
+            return Plan()  # the proof waits for what is there, and names it
+        reading, owned = self.bot.look_patiently(BRIEFLY)
+        if state_of(reading, owned) in DOWN:
+            return Plan()
+        there = ", ".join(map(str, owned.all or owned.suspects))
+        return self._planned(f"stop {self.name} by its stop_command (process {there} may be the bot's)", before)
 
     def _planned(self, action: str, before: State) -> Plan:
         after = {"started": "running", "stopped": "stopped"}.get(self.wanted, f"running, {self.wanted}")

@@ -16,6 +16,9 @@ from . import options as given
 from .managers import MANAGERS, Manager, Reading
 from .ownership import Owned, survey
 
+SUSPECT_TIME = 10.0
+"""Seconds that a suspect, such as a check that cron started, gets to end by itself before it counts."""
+
 
 class Bot:
     """What stopping, starting and reloading a bot share.
@@ -37,7 +40,20 @@ class Bot:
         reading = self.manager.read()
         if _process.hides_others() and (reading.cgroup is not None or self.criteria.uid != os.geteuid()):
             raise OperationError(f"/proc hides the processes of other users, so {self.name} cannot be seen: set become")
-        return reading, survey(self.criteria, cgroup=reading.cgroup, main=reading.main, known=self._known)
+        owned = survey(
+            self.criteria, cgroup=reading.cgroup, main=reading.main, template=reading.template, known=self._known
+        )
+        return reading, owned
+
+    def look_patiently(self, seconds: float | None = None) -> tuple[Reading, Owned]:
+        """What there is once none is left that only may be the bot's, at the latest after ``seconds``."""
+        wanted = SUSPECT_TIME if seconds is None else seconds
+        limit = time.monotonic() + self.context.remaining(wanted + 1) - 1  # 1 s, to say in time what is there
+        reading, owned = self.look()
+        while state_of(reading, owned) == "unproven" and time.monotonic() < limit:
+            time.sleep(0.2)
+            reading, owned = self.look()
+        return reading, owned
 
     def remember(self, processes: list[Process]) -> list[Process]:
         """Keep processes in mind as the bot's; returns all that are."""
@@ -60,6 +76,18 @@ class Bot:
         """For a message about a bot that is not down."""
         words = f"systemd says {reading.words}; " if reading.words else ""
         return f"{words}still running: {', '.join(map(str, owned.all)) or 'nothing'}"
+
+    def what_may_be_its(self, reading: Reading, owned: Owned) -> str:
+        """For a message about a bot of which nothing was found but suspects: who they are, and the mend."""
+        unit = [f'unit "{self.name}" ({reading.words})'] if reading.words else []
+        pattern = [f'pattern "{self.options["pattern"]}"'] if self.options["pattern"] else []
+        command = [f'command "{_process.mask(" ".join(self.criteria.command))}"'] if self.criteria.command else []
+        pidfile = [f"pidfile {self.criteria.pidfile}"] if self.criteria.pidfile and not unit else []
+        return (
+            f"process {', '.join(map(str, owned.suspects))} is at work in {self.options['chdir']} and may be the "
+            f"bot's, but is not found by {' or '.join(unit + command + pattern + pidfile)}: correct what is wrong "
+            "there, or end that process"
+        )
 
     def log(self) -> str:
         """For a message about a bot that does not run: the last lines of its log."""

@@ -36,6 +36,7 @@ class Reading:
     cgroup: None unless systemd keeps one, empty when it holds nothing
     restarts: how often it was started again by itself
     obstacle: why it cannot be started
+    template: of a unit that is an instance and not enabled, so that its name may be wrong
     """
 
     state: str = ""
@@ -45,6 +46,7 @@ class Reading:
     restarts: int = 0
     can_reload: bool = False
     obstacle: str = ""
+    template: str = ""
 
     @property
     def is_down(self) -> bool:
@@ -75,6 +77,11 @@ class Manager(ABC):
     def reload(self, timeout: float) -> None:
         """Reload the bot's configuration; called only where the reading says ``can_reload``."""
 
+    @property
+    def can_stop_unseen(self) -> bool:
+        """Whether asking it may stop a bot that was not found."""
+        return False
+
     def revivers(self) -> list[str]:
         """What may start the stopped bot again by itself."""
         return []
@@ -87,7 +94,10 @@ class Manager(ABC):
 class SystemdManager(Manager):
     """The unit ``name``. It is asked, never waited for inside systemctl, which may hang."""
 
-    PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,ControlGroup,CanReload,Job,TriggeredBy"
+    PROPERTIES = (
+        "Id,LoadState,UnitFileState,ActiveState,SubState,Result,MainPID,NRestarts,ControlGroup,CanReload,Job,"
+        "TriggeredBy"
+    )
     STATES = {
         "active": "running",
         "reloading": "running",
@@ -117,6 +127,7 @@ class SystemdManager(Manager):
             state = "restarting"
         elif state in ("stopped", "failed") and shown.get("Job"):
             state = "starting"
+        template, at, _instance = shown["Id"].partition("@")  # any instance of a template is loaded, misspelt or not
         obstacles = {"loaded": "", "masked": "is masked: unmask it"}
         return Reading(
             state=state,
@@ -126,6 +137,7 @@ class SystemdManager(Manager):
             restarts=int(shown.get("NRestarts") or 0),
             can_reload=shown.get("CanReload") == "yes",
             obstacle=obstacles.get(load, f"cannot be loaded ({load}): mend the unit's file"),
+            template="" if shown.get("UnitFileState", "").startswith("enabled") else at and template + at,
         )
 
     def start(self, timeout: float) -> None:
@@ -190,6 +202,10 @@ class ScriptManager(Manager):
             )
         return None
 
+    @property
+    def can_stop_unseen(self) -> bool:
+        return bool(self.options["stop_command"])
+
     def ask_to_stop(self, timeout: float) -> float:
         """A stop_command that fails or hangs leaves the bot to signals."""
         if not self.options["stop_command"]:
@@ -232,6 +248,10 @@ class ProcessManager(ScriptManager):
             log=self.options["log"],
             pidfile=self.options["pidfile"],
         )
+
+    @property
+    def can_stop_unseen(self) -> bool:
+        return False
 
     def ask_to_stop(self, timeout: float) -> float:
         return 0

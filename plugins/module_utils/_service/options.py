@@ -61,7 +61,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise OperationError(f"pattern {text!r} is not a regular expression ({error}): mend it") from error
+        raise OperationError(f'pattern "{text}" is not a regular expression ({error}): mend it') from error
     if pattern.match(""):
-        raise OperationError(f"pattern {text!r} matches every process: make it match this bot's alone")
+        raise OperationError(f'pattern "{text}" matches every process: make it match this bot alone')
     return pattern

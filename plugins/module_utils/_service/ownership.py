@@ -11,7 +11,9 @@ alone proves nothing. A process is the bot's when it is
 - one whose command line is the bot's (``command``, ``pattern``), in its directory and of its user, or
 - a descendant of one of the latter two, or in a session that one of them leads.
 
-What only looks like the bot's is an error, which names it, and nothing is signalled.
+What only looks like the bot's is an error, which names it, and nothing is signalled. While none is the bot's, what
+works in its directory without a terminal, or runs a program from there, is a suspect: a pattern with a typo finds
+nothing, and nothing found does not prove that a bot is stopped.
 """
 
 from __future__ import annotations
@@ -57,6 +59,22 @@ class Criteria:
     def in_directory(self, process: Process) -> bool:
         return self.chdir is not None and process.cwd is not None and inside(process.cwd, self.chdir)
 
+    def may_be(self, process: Process) -> bool:
+        """Whether it works in the bot's directory without a terminal, or runs a program from there.
+
+        So an operator's shell and editor may not be it. Like a pidfile's, such a program may work in ``/``.
+        """
+        if self.chdir is None or not self.of_user(process):
+            return False
+        if self.in_directory(process) and not process.terminal:
+            return True
+        program = _process.program(process) if self.is_placed(process) else ""
+        return any(inside(path, self.chdir) for path in (program, os.path.realpath(program)) if program)
+
+    def is_placed(self, process: Process) -> bool:
+        """Whether it is in the bot's directory, or in ``/``, where daemons go."""
+        return process.cwd == "/" or self.in_directory(process)
+
     def is_command(self, process: Process) -> bool:
         return bool(self.command) and _process.essence(process.command) == _process.essence(self.command)
 
@@ -71,7 +89,7 @@ class Owned:
     main: the one that the manager or the pidfile names, else the oldest one of the bot's command
     tree: main and what belongs to it
     strays: others of this bot, outside of that tree: a second instance, or what outlived its parent
-    suspects: detached processes in the bot's directory that may be the bot's; never signalled
+    suspects: others that may be the bot's by where they work and what they run; never signalled
     """
 
     main: Process | None = None
@@ -91,11 +109,17 @@ class Owned:
 
 
 def survey(
-    criteria: Criteria, *, cgroup: str | None = None, main: int | None = None, known: Iterable[Process] = ()
+    criteria: Criteria,
+    *,
+    cgroup: str | None = None,
+    main: int | None = None,
+    template: str = "",
+    known: Iterable[Process] = (),
 ) -> Owned:
     """The bot's processes now.
 
     cgroup, main: as systemd says; an empty cgroup holds nothing, None means that systemd does not manage the bot
+    template: of the unit, if what runs as another unit of it may be the bot's
     known: processes that were found to be the bot's before, and still are while they live
     """
     everyone = _process.all_processes()
@@ -117,7 +141,10 @@ def survey(
     suspects = [
         process
         for pid, process in everyone.items()
-        if cgroup is None and pid not in owned and pid not in helpers and _is_suspect(criteria, process, everyone)
+        if pid not in owned
+        and pid not in helpers
+        and criteria.may_be(process)
+        and (cgroup is None or not _has_other_service(criteria, process, everyone, template))
     ]
     return Owned(leader, list(tree.values()), [owned[pid] for pid in strays if pid not in tree], suspects)
 
@@ -135,7 +162,7 @@ def claim(
         if criteria.in_place(process):
             claimed[pid] = process
         elif by_pattern or criteria.in_directory(process) or (process.cwd is None and criteria.of_user(process)):
-            what = f"the pattern {criteria.pattern.pattern!r}" if by_pattern and criteria.pattern else "the command"
+            what = f'the pattern "{criteria.pattern.pattern}"' if by_pattern and criteria.pattern else "the command"
             raise OperationError(
                 f"process {process} matches {what} of {criteria.name}, but it runs as {_user(process.uid)} in "
                 f"{process.cwd or 'a directory that cannot be read'}: make the pattern match this bot alone, or mend "
@@ -160,7 +187,7 @@ def from_pidfile(criteria: Criteria, everyone: Mapping[int, Process]) -> tuple[P
     if process.ending:
         return process, []
     trusted = criteria.of_user(process) and (criteria.uid is not None or owner in (0, process.uid))
-    placed = criteria.chdir is None or process.cwd == "/" or criteria.in_directory(process)
+    placed = criteria.chdir is None or criteria.is_placed(process)
     older = time.time() - process.age() <= mtime + CLOCK_SLACK
     if trusted and placed and (older or criteria.is_command(process) or criteria.is_pattern(process)):
         return process, []
@@ -194,11 +221,16 @@ def read_pidfile(path: str) -> tuple[int, float, int] | None:
     return int(words[0]), state.st_mtime, state.st_uid
 
 
-def _is_suspect(criteria: Criteria, process: Process, everyone: Mapping[int, Process]) -> bool:
-    """Detached in the bot's place, and either nothing says what the bot's command is, or its parents are gone."""
-    if process.terminal or not criteria.in_place(process):
+def _has_other_service(criteria: Criteria, process: Process, everyone: Mapping[int, Process], template: str) -> bool:
+    """Whether it is of another systemd service that as such works in the bot's directory, as a dashboard does.
+
+    What cron or sshd left there is in their service, and they work elsewhere.
+    """
+    unit = _process.service(process.pid)
+    if not unit or (template and unit.startswith(template)):
         return False
-    return not (criteria.command or criteria.pattern) or process.session not in everyone
+    members = [member for member in everyone.values() if _process.service(member.pid) == unit]
+    return criteria.in_directory(min(members, key=lambda member: member.start, default=process))
 
 
 def _tops(processes: Mapping[int, Process]) -> list[Process]:

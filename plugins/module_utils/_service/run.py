@@ -17,7 +17,6 @@ from .._operation import OperationError
 from .._process import Process
 from .bot import Bot, state_of
 from .managers import Reading
-from .ownership import Owned
 from .stop import kill
 
 APPEAR_TIME = 5.0
@@ -27,7 +26,7 @@ APPEAR_TIME = 5.0
 def start(bot: Bot) -> None:
     """Start a bot that is down. What a failed start leaves running is ended."""
     with _starting_alone(bot):
-        check_down(bot, *bot.look())
+        check_down(bot)
         bot.acted = time.monotonic()
         try:
             pid = bot.manager.start(bot.context.remaining(bot.options["timeout"]))
@@ -41,12 +40,15 @@ def start(bot: Bot) -> None:
             _recognise(bot, pid)
 
 
-def check_down(bot: Bot, reading: Reading, owned: Owned) -> None:
+def check_down(bot: Bot) -> None:
     """Nothing may be there that a start would double: two of one bot would place every order twice."""
-    there = owned.all + owned.suspects
-    if there or reading.state in ("running", "starting", "stopping"):
-        seen = ", ".join(map(str, there)) or reading.words
+    reading, owned = bot.look_patiently()
+    if owned.all or reading.state in ("running", "starting", "stopping"):
+        seen = ", ".join(map(str, owned.all)) or reading.words
         raise OperationError(f"{bot.name} is not down, so it was not started: stop it first ({seen})")
+    if owned.suspects:
+        may_be = bot.what_may_be_its(reading, owned)
+        raise OperationError(f"{bot.name} is not proven stopped, so it was not started: {may_be}")
 
 
 def check_directory(bot: Bot) -> None:

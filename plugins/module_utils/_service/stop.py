@@ -18,8 +18,6 @@ from .ownership import Owned
 
 KILL_TIME = 5.0
 """Seconds that the kernel gets to end what was killed."""
-SUSPECT_TIME = 2.0
-"""Seconds that a suspect gets to end by itself."""
 
 
 def stop(bot: Bot) -> State:
@@ -32,6 +30,9 @@ def stop(bot: Bot) -> State:
         return {"stopped": [], "killed": []}
     if os.getpid() in (process.pid for process in owned.all):
         raise OperationError(f"this very command was started by {bot.name}: run it from outside of the bot")
+    if not owned.all and reading.is_down:
+        _stop_unseen(bot)
+        return {"stopped": [], "killed": []}
     bot.remember(owned.all)
     force = bot.options["force"]
     spare = KILL_TIME if force else 0.0
@@ -64,23 +65,23 @@ def kill(bot: Bot, reading: Reading, owned: Owned) -> set[int]:
 
 def prove_stopped(bot: Bot) -> None:
     """The manager holds it to be stopped, nothing will start it again, and no process of it is left."""
-    limit = time.monotonic() + bot.context.remaining(SUSPECT_TIME)
-    reading, owned = bot.look()
-    while owned.suspects and not owned.all and time.monotonic() < limit:
-        time.sleep(0.2)
-        reading, owned = bot.look()
+    reading, owned = bot.look_patiently()
     if owned.all or not reading.is_down:
         raise OperationError(f"{bot.name} is not stopped, {bot.what_is_left(reading, owned)}")
     if owned.suspects:
-        raise OperationError(
-            f"{bot.name} is not proven stopped: {', '.join(map(str, owned.suspects))} works in {bot.options['chdir']} "
-            "and may be the bot's: name it by pattern or pidfile if it is, let it work elsewhere if it is not"
-        )
+        raise OperationError(f"{bot.name} is not proven stopped: {bot.what_may_be_its(reading, owned)}")
     revivers = bot.manager.revivers()
     if revivers:
         raise OperationError(
             f"{bot.name} is stopped, but {', '.join(revivers)} may start it again: stop that unit before it"
         )
+
+
+def _stop_unseen(bot: Bot) -> None:
+    """None but suspects are there, which nobody here signals: its stop_command may know better which is the bot."""
+    if bot.manager.can_stop_unseen:
+        timeout = bot.context.remaining(bot.options["timeout"])
+        bot.look_patiently(bot.manager.ask_to_stop(timeout / 2))
 
 
 def _stop_gracefully(bot: Bot, timeout: float) -> tuple[Reading, Owned]:

@@ -113,21 +113,54 @@ def test_a_family_is_descendants_and_sessions(tmp_path: Path) -> None:
                 _process.send(member, signal.SIGKILL)
 
 
-def test_helpers_are_this_process_its_ancestors_and_their_forks() -> None:
-    """Ansible's other workers have the command line of the one that started us."""
+def test_helpers_are_this_process_its_ancestors_and_their_forks(tmp_path: Path) -> None:
+    """Ansible's other workers have the command line of the one that started us; what they run is theirs."""
+    told = tmp_path / "pid"
     fork = os.fork()
     if fork == 0:
-        time.sleep(60)
+        with subprocess.Popen(["sleep", "60"]) as theirs:
+            told.with_suffix(".new").write_text(str(theirs.pid))
+            told.with_suffix(".new").rename(told)
         os._exit(0)
+    deadline = time.monotonic() + 5
+    while not told.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    worked = int(told.read_text())
     try:
         with subprocess.Popen(["sleep", "60"]) as other:
             helpers = _process.helpers(_process.all_processes())
             other.kill()
-        assert {os.getpid(), os.getppid(), fork} <= helpers
+        assert {os.getpid(), os.getppid(), fork, worked} <= helpers
         assert other.pid not in helpers
     finally:
-        os.kill(fork, signal.SIGKILL)
+        for pid in (worked, fork):
+            os.kill(pid, signal.SIGKILL)
         os.waitpid(fork, 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (("./bot.py", "-v"), "bot.py"),
+        (("/usr/bin/python3", "-u", "{here}/bot.py"), "bot.py"),
+        (("/usr/bin/env", "python3", "-m", "bot"), "bot.py"),
+        (("python3", "-m", "pkg.main"), "pkg/main.py"),
+        (("less", "bot.py"), ""),
+        (("sh", "-c", "./bot.py"), ""),
+        (("python3",), ""),
+        (("-bash",), ""),
+        ((), ""),
+    ],
+)
+def test_the_program_that_a_command_runs(tmp_path: Path, command: tuple[str, ...], program: str) -> None:
+    """Where its file lies, if the command line leads to one."""
+    (tmp_path / "pkg").mkdir()
+    for name in ("bot.py", "pkg/main.py"):
+        (tmp_path / name).touch()
+    words = tuple(word.format(here=tmp_path) for word in command)
+    process = Process(2, 0, 1, 2, False, 0, words, str(tmp_path))
+    assert _process.program(process) == (str(tmp_path / program) if program else "")
 
 
 def test_a_deleted_directory_keeps_its_name(tmp_path: Path) -> None:

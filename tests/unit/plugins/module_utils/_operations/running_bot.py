@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -133,6 +134,16 @@ def wait_for(condition: Callable[[], Any], seconds: float = 5) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def on_a_terminal(path: Path, *command: str) -> int:
+    """What an operator runs in a directory; returns its pid. The terminal stays open."""
+    pid, _terminal = pty.fork()
+    if pid == 0:
+        os.chdir(path)
+        os.execvp(command[0], command)
+    wait_for(lambda: (process := _process.read(pid)) and process.terminal and process.cwd == str(path))
+    return pid
 
 
 def clear(path: Path) -> None:

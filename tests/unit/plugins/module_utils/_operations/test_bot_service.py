@@ -19,11 +19,14 @@ from typing import Any
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils import _process
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import NotUndone, OperationError
-from ansible_collections.tradeops.botfleet.plugins.module_utils._service import run, stop
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations import bot_service
+from ansible_collections.tradeops.botfleet.plugins.module_utils._service import bot as bot_module
+from ansible_collections.tradeops.botfleet.plugins.module_utils._service import run
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.running_bot import (
     Directory,
     carried_out,
     clear,
+    on_a_terminal,
     operation,
     wait_for,
 )
@@ -35,7 +38,8 @@ NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a b
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "APPEAR_TIME", 1.0)
-    monkeypatch.setattr(stop, "SUSPECT_TIME", 0.3)
+    monkeypatch.setattr(bot_module, "SUSPECT_TIME", 0.3)
+    monkeypatch.setattr(bot_service, "BRIEFLY", 0.3)
 
 
 @pytest.fixture
@@ -194,12 +198,24 @@ class TestProcess:
     def test_an_operator_in_the_directory_is_left_alone(self, bot: Directory) -> None:
         """Neither ``tail bot.log`` nor an editor nor a shell is the bot."""
         commands = (["tail", "-f", bot.program], ["sh", "-c", f"sleep 60; : {bot.program}"], ["sleep", "60"])
-        operators = [subprocess.Popen(command, cwd=bot.path, start_new_session=True) for command in commands]
+        operators = [on_a_terminal(bot.path, *command) for command in commands]
         options = bot.process(pattern=bot.program)
         started(options)
         outcome = carried_out(options, "stopped")
         assert outcome.status == "changed", outcome.message
-        assert [operator.poll() for operator in operators] == [None, None, None]
+        assert all(map(_process.read, operators))
+
+    def test_what_goes_on_beside_it_is_neither_signalled_nor_called_stopped(self, bot: Directory) -> None:
+        """Nobody knows that it is not the bot under another name; the running bot is proven all the same."""
+        options = bot.process(pattern=bot.program)
+        started(options)
+        with subprocess.Popen(["sleep", "600"], cwd=bot.path, start_new_session=True) as beside:
+            assert carried_out(options, "started").status == "unchanged"
+            outcome = carried_out({**options, "force": True}, "stopped")
+            assert (outcome.status, bot.running(), beside.poll()) == ("failed", [], None)
+            assert f"a is not proven stopped: process {beside.pid} (sleep 600)" in outcome.message
+            beside.kill()
+        assert carried_out(options, "stopped").status == "unchanged"
 
     def test_workers_end_too(self, bot: Directory) -> None:
         """S1.3: also one in another directory, in a session of its own, that its parent leaves behind."""
@@ -394,9 +410,9 @@ class TestScript:
         (bot.path / "bot.pid").unlink()
         outcome = carried_out(bot.scripted(), "stopped")
         assert outcome.status == "failed"
-        assert f"a is not proven stopped: {pid} (" in outcome.message
+        assert f"a is not proven stopped: process {pid} (" in outcome.message
         assert bot.running() == [pid]
-        assert "not down, so it was not started" in carried_out(bot.scripted(), "started").message
+        assert "not proven stopped, so it was not started" in carried_out(bot.scripted(), "started").message
         assert carried_out(bot.scripted(pattern=bot.program), "stopped").status == "changed"
         assert bot.running() == []
 
