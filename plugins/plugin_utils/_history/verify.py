@@ -33,7 +33,10 @@ def verify(artifacts: str, head: str | None = None) -> tuple[list[str], list[str
     remarks = [f"{LINES}: line {number} is cut short: its writer died in it" for number in chain.cut_short()]
     gone = len(set(by_id) - set(records))
     remarks.append(
-        f"{len(chain.lines)} lines, {len(by_id)} rollbacks, {len(records)} records"
+        ", ".join(
+            f"{number} {thing}{'' if number == 1 else 's'}"
+            for thing, number in (("line", len(chain.lines)), ("rollback", len(by_id)), ("record", len(records)))
+        )
         + (f"; {gone} without a record any more" if gone else "")
     )
     return wrong, remarks
