@@ -23,5 +23,8 @@ python demo/fleet.py up
 # Said once, the inventory need not work it out for each variable of each bot
 root=${BOTFLEET_DEMO_ROOT:-$(pwd -P)/.cache/demo}
 
-exec ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
-  -e "reason='demo of the plan $plan'" -e positions=handled -e batch=50% -e demo_root="$root"
+status=0
+ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
+  -e "reason='demo of the plan $plan'" -e positions=handled -e batch=50% -e demo_root="$root" || status=$?
+echo "the bots still run: make demo-down stops them"
+exit $status
