@@ -20,7 +20,7 @@ from ..plugin_utils._artifacts import Artifacts
 from ..plugin_utils._controller import controller
 from ..plugin_utils._record import build_record
 from ..plugin_utils._results import value
-from ..plugin_utils._summary import summary, verdict
+from ..plugin_utils._summary import stored_notice, summary, verdict
 
 OPTIONS: dict[str, Any] = {
     "rollback_id": {"type": "str", "required": True},
@@ -74,26 +74,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             damaged = f"{artifacts.path('record.json')} of an earlier run is damaged, its times are lost"
             artifacts.warnings.append(f"{damaged}: {error!r}")
             standing, record = None, build_record(options, variables, check_mode, time.time())
+        old = _stored(variables)
+        stored = all(old)
+        other_plan = _is_of_another_plan(standing, options["plan"]) if any(old) else ""
         lost = ""
-        if standing and _only_stored(variables) and _stands(standing, record):
-            record = standing
+        stands = False
+        if standing and stored and _of_one_shape(standing, record) and (other_plan or _says_the_same(standing, record)):
+            record, stands = standing, True
         else:
             try:
                 record = artifacts.write_record(record)
             except (OSError, OperationError) as error:
                 lost = f"the record could not be written ({error}): mend that and run the same id again"
-        lines = summary(record, "NOT WRITTEN" if lost else artifacts.path("record.json"))
+        notices = [stored_notice(record, stands=stands)] if stored else []
+        notices += [other_plan] if other_plan else []
+        path = "NOT WRITTEN" if lost else artifacts.path("record.json")
         if not lost:
-            artifacts.write_pages(record, lines)
+            artifacts.write_pages(record, summary(record, path))
         return {
             **result,
             **artifacts.result(record),
             **({"failed": True, "msg": f"{lost}; {verdict(record)}"} if lost else {}),
             "changed": False,
-            "summary": lines,
+            "stored": stored,
+            "notices": notices,
+            "summary": summary(record, path, notices=notices),
             "outcome": record["outcome"],
-            "verdict": verdict(record),
-            "as_planned": record["outcome"] == "restored",
+            "verdict": other_plan or verdict(record),
+            "as_planned": record["outcome"] == "restored" and not other_plan,
         }
 
     def _variables(self, task_vars: Any, bots: list[str]) -> dict[str, dict[str, Any]]:
@@ -101,16 +109,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         return {bot: {name: value(variables, name) for name in NEEDED} for bot, variables in everyone}
 
 
-def _only_stored(variables: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether every host only returned what it had stored, so that nothing happened in this run."""
-    return all((bot["revert_result"] or {}).get("stored") for bot in variables.values())
+def _stored(variables: Mapping[str, Mapping[str, Any]]) -> list[bool]:
+    """For each bot, whether its host only returned what it had stored, so that nothing happened in this run."""
+    return [bool((bot["revert_result"] or {}).get("stored")) for bot in variables.values()]
 
 
-def _stands(standing: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether a record says what the hosts say. If not, it is of an earlier run, of another version, or damaged."""
+def _is_of_another_plan(standing: Mapping[str, Any] | None, plan: str) -> str:
+    """What to do about it, empty if it is not: what hosts stored for one plan proves nothing of another."""
+    if standing is None or standing.get("plan") in (plan, None):
+        return ""
+    return (
+        f"rollback {standing['rollback_id']} is of the plan {standing['plan']}: "
+        f"leave rollback_id out for a rollback of the plan {plan}"
+    )
+
+
+def _of_one_shape(standing: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """If not, it is of another version, or damaged."""
     rows = [*standing["bots"], *record["bots"]]
-    of_one_shape = standing.keys() == record.keys() and all(row.keys() == rows[0].keys() for row in rows)
-    return of_one_shape and _ended(record).items() <= _ended(standing).items()
+    return standing.keys() == record.keys() and all(row.keys() == rows[0].keys() for row in rows)
+
+
+def _says_the_same(standing: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a record says what the hosts say. If not, it is of an earlier run."""
+    return _ended(record).items() <= _ended(standing).items()
 
 
 def _ended(record: Mapping[str, Any]) -> dict[str, tuple[bool, bool]]:

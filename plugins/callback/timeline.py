@@ -66,6 +66,7 @@ ansible_cfg_in_awx: |
 import atexit
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants as C  # noqa: N812  # its usual name
@@ -137,7 +138,7 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
         if not self._started or self._others_are_shown:
             super().v2_playbook_on_stats(stats)
         if self._started:
-            self._started.finish()
+            self._started.finish(failed=bool(stats.failures or stats.dark))
             self._forget()
 
     # results
@@ -229,8 +230,11 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
         return self._started
 
     def _begin(self, task: Any) -> None:
+        first = self._started is None
         timeline = self._timeline
         timeline.doing(task.get_name())
+        if first and OWNER and role_of(task) == "assess":
+            timeline.say("checking the inputs")
         if is_transaction(task):
             variables = self._current_play.get_variable_manager().get_vars(play=self._current_play)
             everyone, batch = variables["ansible_play_hosts_all"], variables["ansible_play_batch"]
@@ -248,7 +252,9 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
 
     def _show_message(self, result: Any) -> None:
         if OWNER and not self._timeline.is_in_table(result._result.get("msg")):
-            for line in message_lines(result._result):
+            message = result._result.get("msg")
+            said = {"msg": self._timeline.not_said(message)} if isinstance(message, Mapping) else {}
+            for line in message_lines({**result._result, **said}):
                 self._timeline.say(line, "note")
 
     def _show_failure(self, result: Any) -> None:

@@ -15,7 +15,8 @@ description:
   - Adds a line to C(history.jsonl) beside it. Each line holds the hash of the line before it and of its record, so that
     neither can be rewritten unnoticed. C(scripts/history.py) of the collection verifies that.
   - In check mode the directory is named C(<rollback_id>-check), and no incident report and no line is written.
-  - When every bot only returned the stored result of a closed rollback, the record that stands is kept.
+  - When every bot only returned the stored result of a closed rollback, the record that stands is kept. If that is of
+    another plan, RV(as_planned) is false and RV(verdict) says so.
   - A history or a page that cannot be written is a warning. If it is the record, the task fails, and says how it went.
 extends_documentation_fragment:
   - tradeops.botfleet.attributes
@@ -109,6 +110,16 @@ history:
   type: str
 not_written:
   description: The files that could not be written. The warnings say why.
+  returned: always
+  type: list
+  elements: str
+stored:
+  description:
+    - Whether every host only returned the stored result of a closed rollback, so that nothing was read or touched.
+  returned: always
+  type: bool
+notices:
+  description: Sentences that stand above and below the final table, such as that the result is a stored one.
   returned: always
   type: list
   elements: str

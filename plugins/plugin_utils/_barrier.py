@@ -11,6 +11,7 @@ from typing import Any
 from ._results import one_line, step_of, tag_to_go_back_to, unsafe_because, value
 
 NEEDED = ("halt_result", "revert_validation", "botfleet_kind", "botfleet_target_group")
+HELD = "held at the barrier: "
 
 
 def allowed(limit: Any, total: int) -> int:
@@ -39,7 +40,7 @@ def barrier(
     unsafe = [bot for bot in bots if why[bot]]
     if len(unsafe) > allowed(max_unsafe, len(bots)):
         named = f"{len(unsafe)} of {len(bots)} bots are not safe ({', '.join(unsafe)})"
-        reason = f"held at the barrier: {named}, max_unsafe is {max_unsafe}"
+        reason = f"{HELD}{named}, max_unsafe is {max_unsafe}"
         why = {bot: why[bot] or reason for bot in bots}
     targets = {bot: tag_to_go_back_to(halts[bot]) for bot in bots}
     if not mixed_targets:

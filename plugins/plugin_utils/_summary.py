@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ._next import next_steps, stopped
 from ._timeline.text import cells, pad, plain, wrapped
 
 HEADINGS = ("bot", "from", "to", "safe after", "restored after", "trading", "exposure", "failure")
@@ -27,33 +28,47 @@ def summary(
     width: int | None = None,
     all_bots: bool = True,
     more: Mapping[str, str] | None = None,
+    notices: Sequence[str] = (),
 ) -> list[str]:
     """The final table, failures first, then the figures and where the record is. Lines without line ends.
 
     width: columns of the terminal; None for as many as each line takes
     all_bots: False to count restored bots of a large fleet instead of naming them
     more: paths of what lies beside the record, by label
+    notices: sentences without which the table could be mistaken; they stand above and below it
     """
     bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
     alike = not all_bots and len(bots) > ALIKE_FROM
     rows = [_row(bot) for bot in bots if not (alike and bot["restored"])]
     facts = [
-        ("outcome", f"{record['outcome']} ({verdict(record)})"),
+        ("outcome", f"{_would(record)}{record['outcome']} ({verdict(record)})"),
         ("time-to-safe", _seconds(record["time_to_safe_seconds"])),
         ("time-to-restored", _seconds(record["time_to_restored_seconds"])),
         ("slowest", *_slowest(bots)),
         ("over budget", *_overruns(bots)),
+        ("stopped", *stopped(record)),
         ("record", plain(path)),
         *((label, plain(place)) for label, place in (more or {}).items()),
+        *(("next", step) for step in next_steps(record)),
     ]
+    headings: Sequence[str] = HEADINGS
+    if record["check_mode"]:
+        headings = tuple("trading now" if heading == "trading" else heading for heading in HEADINGS)
+    said = _sentences(notices, width)
     lines = ["CHECK MODE: nothing was changed, this is what would be"] if record["check_mode"] else []
-    lines += table([HEADINGS, *rows], width) if rows else []
-    for sentence in _alike(bots) if alike else []:
-        lines += wrapped(sentence, width or len(sentence))
+    lines += said
+    lines += table([headings, *rows], width) if rows else []
+    lines += _sentences(_alike(bots, _would(record)) if alike else [], width)
     lines.append("")
     for label, *texts in facts:
         lines += _fact(label, texts, width)
-    return lines
+    return [*lines, *said]
+
+
+def stored_notice(record: Mapping[str, Any], *, stands: bool) -> str:
+    """Says that a run did nothing. stands: whether the record is the one of the run that did."""
+    when = f"; recorded {record['completion_time'][:19].replace('T', ' ')} UTC" if stands else ""
+    return f"STORED RESULT: nothing was read or touched in this run{when}. For a fresh rollback leave rollback_id out."
 
 
 def verdict(record: Mapping[str, Any]) -> str:
@@ -61,10 +76,21 @@ def verdict(record: Mapping[str, Any]) -> str:
     bots: list[dict[str, Any]] = record["bots"]
     exposed = [plain(bot["name"]) for bot in bots if not bot["safe"] and not bot["restored"]]
     safe = [plain(bot["name"]) for bot in bots if bot["safe"] and not bot["restored"]]
-    parts = [f"{sum(bot['restored'] for bot in bots)} of {len(bots)} bots restored"]
-    parts += [f"safe but not restored: {', '.join(safe)}"] if safe else []
-    parts += [f"EXPOSED: {', '.join(exposed)}"] if exposed else []
+    would = _would(record)
+    restored = sum(bot["restored"] for bot in bots)
+    parts = [f"{restored} of {len(bots)} bot{'' if len(bots) == 1 else 's'} {would}restored"]
+    parts += [f"{would}safe but not restored: {', '.join(safe)}"] if safe else []
+    parts += [f"{would}EXPOSED: {', '.join(exposed)}"] if exposed else []
     return "; ".join(parts)
+
+
+def _would(record: Mapping[str, Any]) -> str:
+    return "would be " if record["check_mode"] else ""
+
+
+def _sentences(sentences: Iterable[str], width: int | None) -> list[str]:
+    lines = map(plain, sentences)
+    return [part for line in lines for part in wrapped(line, width)] if width else list(lines)
 
 
 def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
@@ -126,7 +152,7 @@ def _row(bot: Bot) -> list[str]:
     ]
 
 
-def _alike(bots: Sequence[Bot]) -> list[str]:
+def _alike(bots: Sequence[Bot], would: str) -> list[str]:
     """Restored bots, counted by what they have in common."""
     groups: dict[tuple[str, ...], list[Bot]] = {}
     for bot in bots:
@@ -134,7 +160,7 @@ def _alike(bots: Sequence[Bot]) -> list[str]:
             row = dict(zip(HEADINGS, _row(bot)))
             groups.setdefault((row["from"], row["to"], row["trading"], row["exposure"]), []).append(bot)
     return [
-        f"{len(alike)} bot{'s' if len(alike) > 1 else ''} restored: {before} to {after}, "
+        f"{len(alike)} bot{'s' if len(alike) > 1 else ''} {would}restored: {before} to {after}, "
         f"safe after {_range(alike, 'safe_after_seconds')}, restored after {_range(alike, 'restored_after_seconds')}, "
         f"trading {trading}, exposure {exposure}"
         for (before, after, trading, exposure), alike in groups.items()

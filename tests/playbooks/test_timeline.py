@@ -215,6 +215,13 @@ def test_what_is_not_ours_looks_as_usual(flags: Flags) -> None:
     assert "PLAY RECAP" in mixed.stdout and mixed.returncode == 2
 
 
+def test_a_playbook_that_is_no_rollback_has_nothing_to_say_of_one(flags: Flags) -> None:
+    lock = {"path": str(flags.root / "fleet.lock"), "rollback_id": "rb-1", "state": "free"}
+    own = {**OTHER, "tasks": [{"tradeops.botfleet.fleet_lock": lock}, {"ansible.builtin.debug": {"msg": "hello"}}]}
+    done = flags.pipe(flags.argv(own), OWNER)
+    assert done.returncode == 0 and "hello" in done.stdout and "record" not in done.stdout, done.stdout + done.stderr
+
+
 def test_a_refusal_is_said_once(pair: Fleet) -> None:
     run = pair.rollback(plan="emergancy", environment=OWNER)
     assert run.code == 2
@@ -252,7 +259,9 @@ def test_a_rollback_on_a_terminal(pair: Fleet) -> None:
     words = " ".join(seen.text.split())
     assert "The bot is healthy: 1 of 1 checks failed" in words
     assert "safe but not restored: " in words and "FAILED!" not in words
-    assert str(pair.artifacts / "rb-seen" / "record.json") in seen.text.replace("\n", ""), "it can be copied"
+    assert re.search(r"^record +artifacts/rb-seen/record.json$", seen.text, re.MULTILINE), "it can be copied"
+    assert re.search(r"^\[ +0\.\d s\] checking the inputs$", seen.text, re.MULTILINE)
+    assert "mend what the failure says, then run again with -e rollback_id=rb-seen" in words
 
 
 def test_a_rollback_through_a_pipe(pair: Fleet) -> None:
@@ -262,3 +271,30 @@ def test_a_rollback_through_a_pipe(pair: Fleet) -> None:
     assert "\x1b" not in run.output and "TASK" not in run.output
     assert run.output.count("outcome  ") == 1 and str(run.artifacts) in run.output
     assert re.search(r"\] preserve, revert, resume and verify end: 2 ok, after ", run.output), run.output
+    again = pair.rollback("-v", environment=OWNER, rollback_id=run.record["rollback_id"])
+    assert again.code == 0 and again.output.count("STORED RESULT: nothing was read or touched in this run") == 2
+    assert "] halt ends: 0 ok, 2 stored" in again.output and " halt ok (stored), " in again.output
+    other = pair.rollback(environment=OWNER, rollback_id=run.record["rollback_id"], plan="go_live", scope="qt-1")
+    assert other.code == 2 and "is of the plan emergency: leave rollback_id out" in other.output, other.output
+    assert other.record == again.record == run.record
+
+
+def test_bots_that_a_lost_one_holds(pair: Fleet) -> None:
+    """Why it is lost is said at once and in the table; of the batches there is nothing to say."""
+    pair.up()
+    pair.overrides["tn-1"] = {
+        "ansible_connection": "ssh",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": free_port(),
+        "ansible_user": "nobody",
+    }
+    try:
+        run = pair.rollback(environment=OWNER, rollback_id="rb-lost")
+    finally:
+        pair.overrides.clear()
+    assert run.code == 2 and run.states() == {"tn-1": "exposed", "qt-1": "safe"}
+    assert run.output.count("unreachable: ") == 2 and "Task failed" not in run.output, run.output
+    assert "] all 2 bots held at the barrier" in run.output and " begin: " not in run.output
+    assert " go on: " not in run.output
+    assert "make sure that tn-1 cannot trade (its machine, its exchange), then run again with" in run.output
+    assert run.output.rstrip().endswith("-e rollback_id=rb-lost; to go on without it add -e max_unsafe=1")

@@ -9,13 +9,13 @@ from collections import Counter
 from typing import Callable
 
 from .._clock import duration
-from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress, Stage
+from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress, Stage
 from .text import cells, fit, names, pad
 
 Paint = Callable[[str, str], str]
 BAR = (8, 40)  # columns
 NAME = len("preserve")
-PARTS = ((OK, "█"), (FAILED, "▓"), (UNREACHABLE, "▓"), (SKIPPED, "▒"), (HELD, "▒"))
+PARTS = ((OK, "█"), (FAILED, "▓"), (UNREACHABLE, "▓"), (SKIPPED, "▒"), (STORED, "▒"), (HELD, "▒"))
 
 
 def area(progress: Progress, title: str, doing: str, now: float, width: int, height: int, paint: Paint) -> list[str]:

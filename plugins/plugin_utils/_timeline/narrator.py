@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from .._clock import duration
 from .area import waiting
-from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress, Stage
+from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress, Stage
 from .text import names
 
 HEARTBEAT = 10.0  # s without a line, so that a job never looks dead
 PAUSE = 1.0  # s between two lines that only say how far it is
-WORST_FIRST = (UNREACHABLE, FAILED, HELD, OK, SKIPPED)  # skipped counts only where nothing else was done
+WORST_FIRST = (UNREACHABLE, FAILED, HELD, OK, STORED, SKIPPED)  # skipped counts only where nothing else was done
 ROOM = 100  # columns to say who is waited for
 
 
@@ -26,12 +26,17 @@ class Narrator:
         self._stages: tuple[str, ...] = ()
         self._said_at = float("-inf")
         self._said_tenths = 0
+        self._silent = False
 
     def begun(self, stages: Sequence[str], bots: int, total: int, now: float) -> list[str]:
+        """bots: how many of them are sent something; without any there is nothing to say."""
+        self._silent = not bots
+        if self._silent:
+            return []
         again = self._stages == tuple(stages)
         self._stages = tuple(stages)
         self._said(now)
-        number = f"{bots} of {total} bots" if bots < total else f"{bots} bot{'s' if bots > 1 else ''}"
+        number = f"{bots} of {_bots(total)}" if bots < total else _bots(bots)
         return [f"{label(stages)} {_verb('go on' if again else 'begin', len(stages))}: {number}"]
 
     def received(self, ended: Sequence[Stage], now: float) -> list[str]:
@@ -39,6 +44,8 @@ class Narrator:
         for stage in ended:
             alike.setdefault(f"{stage.counts()}, after {duration(now - stage.began)}", []).append(stage.name)
         lines = [f"{label(stages)} {_verb('end', len(stages))}: {how}" for how, stages in alike.items()]
+        if ended and all(set(stage.outcomes.values()) == {HELD} for stage in ended):
+            lines = [f"{'all ' if ended[0].total > 1 else ''}{_bots(ended[0].total)} held at the barrier"]
         if not lines:
             return self.tick(now)
         self._said(now)
@@ -47,7 +54,7 @@ class Narrator:
     def tick(self, now: float) -> list[str]:
         """Called every second or so."""
         further = self._tenths() > self._said_tenths
-        if now - self._said_at < (PAUSE if further else HEARTBEAT) or not self._progress.waiting:
+        if self._silent or now - self._said_at < (PAUSE if further else HEARTBEAT) or not self._progress.waiting:
             return []
         self._said(now)
         stage = self._all(self._stages)
@@ -76,6 +83,10 @@ class Narrator:
 def label(stages: Sequence[str]) -> str:
     """``halt``; ``preserve, revert, resume and verify``."""
     return names(stages, 1000) if stages else "transaction"
+
+
+def _bots(number: int) -> str:
+    return f"{number} bot{'' if number == 1 else 's'}"
 
 
 def _verb(verb: str, subjects: int) -> str:

@@ -32,9 +32,10 @@ def message_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def step_lines(result: Mapping[str, Any]) -> list[str]:
-    """Each stage with what its steps came to."""
+    """Each stage with what its steps came to, maybe in an earlier run."""
+    stored = " (stored)" if result.get("stored") else ""
     return [
-        f"{stage['name']} {stage['status']}, {duration(stage['seconds'])}: "
+        f"{stage['name']} {stage['status']}{stored}, {duration(stage['seconds'])}: "
         + ", ".join(
             f"{plain(step['id'])} {step['status']}" for step in result["steps"] if step["stage"] == stage["name"]
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._results import came_to, not_proven, one_line, unsafe_because
-from .progress import FAILED, SKIPPED, UNREACHABLE
+from .progress import FAILED, OK, SKIPPED, STORED, UNREACHABLE
 
 HALT = "halt"
 
@@ -40,6 +40,8 @@ def read_outcome(result: Mapping[str, Any], stages: Sequence[str], check_mode: b
     if failure and not at and statuses:  # refused as a whole; or all was done, and the bot is not safe
         at = next(iter(statuses) if result.get("failed") else reversed(statuses))
         statuses[at] = FAILED
+    if result.get("stored"):
+        statuses = {name: STORED if status == OK else status for name, status in statuses.items()}
     return Outcome(statuses, failure, at, bool((result.get("safe") or {}).get("is_safe")))
 
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-OK, FAILED, UNREACHABLE, SKIPPED, HELD = "ok", "failed", "unreachable", "skipped", "held"
-COUNTED = (OK, FAILED, UNREACHABLE, SKIPPED, HELD)
+OK, STORED, FAILED, UNREACHABLE, SKIPPED, HELD = "ok", "stored", "failed", "unreachable", "skipped", "held"
+COUNTED = (OK, STORED, FAILED, UNREACHABLE, SKIPPED, HELD)
 
 
 @dataclass
@@ -18,7 +18,8 @@ class Stage:
     """One stage over the fleet.
 
     total: how many bots it is for, in all batches
-    outcomes: by bot, one of ``COUNTED``; ``skipped``: an earlier stage failed, ``held``: the bot was not let pass
+    outcomes: by bot, one of ``COUNTED``; ``stored``: what an earlier run came to, nothing was done;
+    ``skipped``: an earlier stage failed, ``held``: the bot was not let pass
     began, ended: seconds of the caller's clock; ``ended`` is None while a bot is missing
     """
 

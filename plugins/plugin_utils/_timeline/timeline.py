@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible import constants as C  # noqa: N812  # its usual name
@@ -21,7 +22,7 @@ from .._summary import summary
 from .area import area
 from .narrator import Narrator
 from .outcome import Outcome
-from .progress import FAILED, HELD, OK, SKIPPED, UNREACHABLE, Progress
+from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress
 from .screen import Screen, Ticker
 from .text import plain, wrapped
 
@@ -32,6 +33,7 @@ COLOURS = {
     FAILED: C.COLOR_ERROR,
     UNREACHABLE: C.COLOR_UNREACHABLE,
     SKIPPED: C.COLOR_SKIP,
+    STORED: C.COLOR_WARN,
     HELD: C.COLOR_WARN,
     "note": C.COLOR_WARN,
     "+": C.COLOR_DIFF_ADD,
@@ -56,9 +58,13 @@ class Timeline:
         self._outcomes: dict[str, Outcome] = {}
         self._record: Mapping[str, Any] = {}
         self._written = False
+        self._barrier: Mapping[str, Any] = {}
+        self._rolls_on = True
 
     def learn(self, facts: Mapping[str, Any]) -> None:
-        """What assess set: the decision, and the id."""
+        """What roles set: the decision and the id; which bots pass the barrier; whether a batch was bad."""
+        self._barrier = facts.get("halt_barrier", {}).get("bots", self._barrier)
+        self._rolls_on = facts.get("revert_rolling", self._rolls_on)
         self._rollback_id = plain(facts.get("assess_id") or self._rollback_id)
         with contextlib.suppress(ValueError):  # assess refuses it next
             self._decided = epoch(str(facts["assess_decided_at"])) if "assess_decided_at" in facts else self._decided
@@ -72,7 +78,8 @@ class Timeline:
         now = time.monotonic()
         with self._display._lock:
             self._progress.begin(stages, bots, total, now)
-            lines = self._narrator.begun(stages, len(bots), total, now)
+            held = all(self._is_held(bot) for bot in bots)
+            lines = self._narrator.begun(stages, 0 if held else len(bots), total, now)
         if self._ticker is None:
             self.say(f"rollback {self._rollback_id or 'begins'}")
             if self._screen:
@@ -80,6 +87,9 @@ class Timeline:
             self._ticker = Ticker(FRAME if self._live else BEAT, self._tick)
         if not self._live:
             self._say_all(lines)
+
+    def _is_held(self, bot: str) -> bool:
+        return not (self._rolls_on and self._barrier.get(bot, {}).get("passes", True))
 
     def sent(self, bot: str) -> None:
         """A bot's steps are on their way."""
@@ -103,6 +113,14 @@ class Timeline:
         """The result of the record's task. What lies there if it was not written is older."""
         self._record, self._written = result, written
 
+    def not_said(self, failures: Mapping[str, Any]) -> dict[str, Any]:
+        """Sentences by bot, without those that were said when the bot's result came in."""
+        return {
+            bot: text
+            for bot, text in failures.items()
+            if bot not in self._outcomes or str(text).removeprefix("not safe: ") not in self._outcomes[bot].failure
+        }
+
     def is_in_table(self, said: Any) -> bool:
         """Whether the final table will say it."""
         return bool(self._record) and said in (self._record.get("summary"), self._record.get("verdict"))
@@ -120,12 +138,14 @@ class Timeline:
         for line in rest:
             self._print(" " * len(when) + line, kind)
 
-    def finish(self) -> None:
-        """The table, or what is known without one."""
+    def finish(self, failed: bool) -> None:
+        """The table, or what is known without one: nothing after a playbook that ended well without any bot."""
         self._stop()
-        self._print("")
-        for line in self._table(_width()) or self._without_record(_width()):
-            self._print(line, FAILED if "NOT SAFE" in line or "EXPOSED" in line else "")
+        lines = self._table(_width())
+        if not lines and (failed or self._progress.stages):
+            lines = self._without_record(_width())
+        for line in ["", *lines] if lines else []:
+            self._print(line, _kind(line))
 
     def abort(self) -> None:
         """The run ends before it has come to its end."""
@@ -156,11 +176,15 @@ class Timeline:
                 [
                     self._rollback_id or "rollback",
                     "CHECK MODE" if self._check_mode else "",
+                    "STORED RESULT" if self._outcomes and all(self._is_stored()) else "",
                     f"{duration(time.time() - self._decided)} since the decision",
                 ],
             )
         )
         return area(self._progress, title, self._doing, time.monotonic(), columns, rows, _paint)
+
+    def _is_stored(self) -> Iterator[bool]:
+        return (STORED in outcome.stages.values() for outcome in self._outcomes.values())
 
     def _table(self, width: int | None) -> list[str]:
         lines = list(self._record.get("summary") or [])
@@ -171,8 +195,9 @@ class Timeline:
                 record = json.load(handle)
         except (OSError, ValueError):
             return lines
-        more = {label: self._record[name] for name, label in BESIDE.items() if self._record.get(name)}
-        return summary(record, self._record["path"], width=width, all_bots=self._all_bots, more=more)
+        more = {label: _shown(self._record[name], width) for name, label in BESIDE.items() if self._record.get(name)}
+        path, notices = _shown(self._record["path"], width), self._record["notices"]
+        return summary(record, path, width=width, all_bots=self._all_bots, more=more, notices=notices)
 
     def _without_record(self, width: int | None) -> list[str]:
         """What the results said that came in; who is not known to be safe is named in full."""
@@ -205,6 +230,18 @@ class Timeline:
 def _width() -> int | None:
     """Columns of the terminal, None where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _shown(path: str, width: int | None) -> str:
+    """On a terminal, from the current directory if it is below that, so that it fits a line."""
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here) if width else path
+
+
+def _kind(line: str) -> str:
+    if "NOT SAFE" in line or "EXPOSED" in line:
+        return FAILED
+    return STORED if line.startswith("STORED RESULT") else ""
 
 
 def _clock(seconds: float) -> str:

@@ -63,8 +63,11 @@ def test_records_of_all_sorts(controller: Controller) -> None:
     assert checked["check_mode"] and not (artifacts / "rb-checked").exists()
 
     assert run.results["rb_again"]["as_planned"] and run.results["stored"]["as_planned"]
-    times = [result["summary"] for result in (run.results["rb_again"], run.results["stored"])]
-    assert times[0] == times[1], "a record that stands is kept"
+    first_run, stored = run.results["rb_again"], run.results["stored"]
+    assert stored["stored"] and not first_run["stored"] and first_run["notices"] == []
+    (notice,) = stored["notices"]
+    assert notice.startswith("STORED RESULT: ") and "; recorded 2" in notice
+    assert stored["summary"] == [notice, *first_run["summary"], notice], "a record that stands is kept"
     assert not run.results["damaged"].get("failed"), "a damaged one is written anew"
     assert json.loads((artifacts / "rb-again" / "record.json").read_text())["rollback_id"] == "rb-again"
 
@@ -108,6 +111,28 @@ def test_a_record_of_an_earlier_run_does_not_stand(controller: Controller) -> No
     ], run.output
     assert json.loads((artifacts / "rb-1" / "record.json").read_text())["operator"] != "somebody else"
     assert len((artifacts / "history.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_stored_result_of_another_plan_is_no_success(controller: Controller) -> None:
+    """What was proven of an emergency proves nothing of a go_live."""
+    artifacts = controller.root / "artifacts"
+    run = controller.play(
+        [
+            results(ANSWER, {**ANSWER, "stored": False}),
+            write("mine-1", "first"),
+            results(ANSWER, ANSWER),
+            write("mine-1", "other", arguments={"plan": "go_live"}),
+        ]
+    )
+    other, sentence = (
+        run.results["other"],
+        ("rollback mine-1 is of the plan emergency: leave rollback_id out for a rollback of the plan go_live"),
+    )
+    assert run.results["first"]["as_planned"] and not other["as_planned"] and other["verdict"] == sentence, run.output
+    assert other["summary"][1] == other["summary"][-1] == other["notices"][1] == sentence
+    assert json.loads((artifacts / "mine-1" / "record.json").read_text())["plan"] == "emergency"
+    assert sentence not in (artifacts / "mine-1" / "summary.txt").read_text()
+    assert len((artifacts / "history.jsonl").read_text().splitlines()) == 1
 
 
 def test_nothing_that_cannot_be_written_loses_the_record(controller: Controller) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._next import next_steps, stopped
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._summary import summary, verdict
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._summary import stored_notice, summary, verdict
 
 from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, UNREACHABLE, Bot
 
@@ -59,7 +60,7 @@ def test_the_verdict_counts_and_names(mixed: dict[str, Any]) -> None:
 def test_figures_that_nobody_has_are_dashes(mixed: dict[str, Any]) -> None:
     text = "\n".join(summary(mixed, "/x/record.json"))
     assert "time-to-safe      -\n" in text and "time-to-restored  -\n" in text
-    assert "outcome           exposed (1 of 3" in text and text.endswith("record            /x/record.json")
+    assert "outcome           exposed (1 of 3" in text and "\nrecord            /x/record.json\n" in text
 
 
 def test_overruns_are_named(mixed: dict[str, Any]) -> None:
@@ -70,14 +71,65 @@ def test_all_well(tmp_path: Path) -> None:
     bot = Bot(tmp_path, "a")
     found = record(bot.variables(bot.halt(), bot.revert()))
     text = "\n".join(summary(found, "x"))
-    assert verdict(found) == "1 of 1 bots restored"
+    assert verdict(found) == "1 of 1 bot restored"
     assert "time-to-safe      2.0 s" in text and "time-to-restored  9.0 s" in text and "CHECK MODE" not in text
 
 
 def test_check_mode_says_so(tmp_path: Path) -> None:
     bot = Bot(tmp_path, "a")
     found = record(bot.variables(bot.halt(check_mode=True), bot.revert(check_mode=True)), check_mode=True)
-    assert summary(found, "x")[0].startswith("CHECK MODE: nothing was changed")
+    lines = summary(found, "x")
+    assert lines[0].startswith("CHECK MODE: nothing was changed") and "trading now" in lines[1]
+    assert "outcome           would be restored (1 of 1 bot would be restored)" in lines
+
+
+def test_what_is_next_after_an_exposed_bot(mixed: dict[str, Any]) -> None:
+    exposed, safe = next_steps(mixed)
+    assert exposed == (
+        "make sure that c-exposed cannot trade (its machine, its exchange), then run again with -e rollback_id=rb-1"
+    )
+    assert safe == "b-safe: mend what the failure says, then run again with -e rollback_id=rb-1"
+    assert summary(mixed, "x")[-2:] == [f"next              {exposed}", f"next              {safe}"]
+
+
+def test_what_is_next_where_unsafe_bots_hold_the_others() -> None:
+    lost, waiting = row("tn-1", "unreachable"), row("tn-3", HELD, safe=True)
+    (step,) = next_steps(of([lost, waiting]))
+    assert step.endswith("; to go on without it add -e max_unsafe=1")
+    (step,) = next_steps(of([lost, {**lost, "name": "tn-2"}, waiting]))
+    assert "tn-1 and tn-2 cannot" in step and step.endswith("; to go on without them add -e max_unsafe=2")
+
+
+def test_nothing_is_next_where_nothing_is_left_to_do() -> None:
+    assert next_steps(of([row("tn-1")])) == []
+    superseded = row(
+        "tn-1", "rollback rb-1 is closed, superseded by rb-2: follow that one, or start a new one", safe=True
+    )
+    assert next_steps(of([superseded])) == []
+    assert next_steps({**of([row("tn-1", "no tag")]), "check_mode": True}) == [
+        "tn-1: mend what the failure says, then check again"
+    ]
+
+
+def test_restored_bots_that_do_not_run_are_named() -> None:
+    bots = [row("tn-1", process="running"), row("tn-14", process="stopped"), row("qt-1", "x", process="stopped")]
+    (line,) = [line for line in summary(of(bots), "x") if line.startswith("stopped")]
+    assert line == (
+        "stopped           tn-14: restored and not running; start it by hand, or run a rollback with -e hand_back=true"
+    )
+    assert stopped({**of(bots), "check_mode": True}) == []
+
+
+def test_a_stored_result_is_said_above_and_below() -> None:
+    notice = stored_notice({"completion_time": "2026-01-05T03:16:30.250000Z"}, stands=True)
+    assert notice == (
+        "STORED RESULT: nothing was read or touched in this run; recorded 2026-01-05 03:16:30 UTC. "
+        "For a fresh rollback leave rollback_id out."
+    )
+    lines = summary(of([row("tn-1")]), "x", notices=[notice])
+    assert lines[0] == lines[-1] == notice
+    narrow = summary(of([row("tn-1")]), "x", notices=[notice], width=80)
+    assert narrow[0].startswith("STORED RESULT: ") and narrow[:2] == narrow[-2:] and max(map(len, narrow)) <= 80
 
 
 def row(name: str, failure: str | None = None, **more: Any) -> dict[str, Any]:
@@ -101,7 +153,7 @@ def row(name: str, failure: str | None = None, **more: Any) -> dict[str, Any]:
 
 def of(bots: list[dict[str, Any]]) -> dict[str, Any]:
     figures = {"time_to_safe_seconds": None, "time_to_restored_seconds": None}
-    return {"check_mode": False, "outcome": "exposed", "bots": bots, **figures}
+    return {"rollback_id": "rb-1", "check_mode": False, "outcome": "exposed", "bots": bots, **figures}
 
 
 def fleet(size: int) -> dict[str, Any]:

@@ -57,6 +57,17 @@ def test_stages_that_share_a_transaction_share_their_lines() -> None:
     ]
 
 
+def test_bots_that_the_barrier_holds_begin_nothing() -> None:
+    run = Run(2)
+    for bot in run.bots:
+        run.progress.begin(AFTER, [bot], 2, 1.0)
+        run.lines += run.narrator.begun(AFTER, 0, 2, 1.0)
+        run.progress.sent(bot, 1.0)
+        assert run.narrator.tick(50.0) == []
+        run.receive(bot, 1.0, **dict.fromkeys(AFTER, "held"))
+    assert run.lines == ["all 2 bots held at the barrier"]
+
+
 def test_how_far_is_said_every_tenth_but_not_in_a_burst() -> None:
     run = Run(200)
     run.begin(("halt",), run.bots, 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.notes import step_lines
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.outcome import Outcome, read_outcome
 
 from ..results import TIMED_OUT, UNREACHABLE, Bot
@@ -51,6 +52,12 @@ def test_a_halt_that_is_not_proven_safe_has_failed(tmp_path: Path) -> None:
 def test_a_reason_is_given_once(tmp_path: Path) -> None:
     found = of(Bot(tmp_path).halt(stop_fails=True), HALT)
     assert found.failure.count("told to fail") == 1 and "NOT SAFE" in found.failure and found.at == "halt"
+
+
+def test_a_stored_result_is_called_so(tmp_path: Path) -> None:
+    stored = {**Bot(tmp_path).halt(), "stored": True}
+    assert of(stored, HALT) == Outcome({"halt": "stored"}, is_safe=True)
+    assert step_lines(stored)[0].startswith("halt ok (stored), ")
 
 
 def test_a_failed_revert_says_whether_the_bot_is_safe(tmp_path: Path) -> None:
