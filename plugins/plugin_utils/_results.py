@@ -9,6 +9,39 @@ from collections.abc import Mapping
 from typing import Any
 
 Result = Mapping[str, Any]
+PARTS = {
+    "stages": ("name", "status", "seconds", "budget", "over_budget", "message"),
+    "steps": (
+        *("stage", "id", "name", "operation", "status", "seconds", "before", "after", "proof", "change", "message"),
+        *("diff", "touched"),
+    ),
+    "read": ("id", "name", "operation", "until_resume", "ok", "message", "observed"),
+}
+
+
+def whole(result: Result | None) -> Result | None:
+    """The result as it is, or without what a host says in another shape, as an older version may have stored it."""
+    if not result or "steps" not in result:
+        return result
+    missing = _missing(result)
+    if not missing:
+        return result
+    told = {name: result[name] for name in result if name not in ("stages", "steps", "safe")}
+    return {**told, "msg": f"its result has no {missing}, as one of another version: start a rollback with a new id"}
+
+
+def _missing(result: Result) -> str:
+    safe = result.get("safe")
+    read = safe.get("read") if isinstance(safe, Mapping) else None
+    for part, names in PARTS.items():
+        entries = read if part == "read" else result.get(part)
+        if not isinstance(entries, list):
+            return part
+        for entry in entries:
+            missing = next((name for name in names if not isinstance(entry, Mapping) or name not in entry), None)
+            if missing:
+                return f"{missing} in {part}"
+    return ""
 
 
 def came_to(result: Result | None) -> str:
@@ -17,6 +50,7 @@ def came_to(result: Result | None) -> str:
         return "was not reached: the task did not run"
     if result.get("unreachable"):
         return f"unreachable: {one_line(result.get('msg')).removeprefix('Task failed: ')}"  # 2.20
+    result = whole(result) or {}
     if "steps" not in result:
         return f"did not answer: {one_line(result.get('msg'))}"
     return ""
@@ -53,7 +87,7 @@ def not_proven(result: Result, *, resumed: bool) -> str:
 
 def step_of(result: Result | None, stage: str, step_id: str) -> dict[str, Any]:
     """A step of a transaction's result, empty if it is not there."""
-    steps: list[dict[str, Any]] = list((result or {}).get("steps") or [])
+    steps: list[dict[str, Any]] = list((whole(result) or {}).get("steps") or [])
     return next((step for step in steps if step["stage"] == stage and step["id"] == step_id), {})
 
 
