@@ -13,8 +13,8 @@ demo: ## 12 bots on loopback from live on a bad version to safe and restored; PL
 demo-down: ## stop the demo's bots and remove what they left
 	@[ ! -x .cache/venv/bin/python ] || .cache/venv/bin/python demo/fleet.py down
 
-test: setup ## every part of the tests; PARTS="lint unit" for some
-	@.cache/venv/bin/python tools/test.py $(PARTS)
+test: setup ## every part of the tests; PARTS="lint sanity(2.18)" for some
+	@.cache/venv/bin/python tools/test.py '$(PARTS)'
 
 lint typing unit playbooks fleet: setup ## one part of the tests
 	@.cache/venv/bin/nox --session $@

@@ -65,11 +65,16 @@ def output(session: nox.Session, *command: str, env: dict[str, str] | None = Non
     return str(session.run(*command, silent=True, env=env))
 
 
+def tree_files(session: nox.Session) -> list[str]:
+    """What git tracks or would track."""
+    return output(session, "git", "ls-files", "-coz", "--exclude-standard").rstrip("\0").split("\0")
+
+
 def copy_of_tree(session: nox.Session) -> Path:
     """A copy of what git tracks or would track, at the path that Ansible's tools ask for."""
     tree = CACHE / "tree" / "ansible_collections" / "tradeops" / "botfleet"
     shutil.rmtree(tree, ignore_errors=True)
-    for name in output(session, "git", "ls-files", "-coz", "--exclude-standard").rstrip("\0").split("\0"):
+    for name in tree_files(session):
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
@@ -115,8 +120,7 @@ def changelog(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """The tarball builds from the checkout, ships what is in git, installs and lists every module."""
     built = tarball.build(session)
-    tracked = output(session, "git", "ls-files", "-coz", "--exclude-standard").split("\0")
-    fail_for(session, tarball.wrong_contents(built, [*tracked, *tarball.GENERATED]))
+    fail_for(session, tarball.wrong_contents(built, tree_files(session)))
     env = {"ANSIBLE_COLLECTIONS_PATH": str(install(session, built))}
     listed = output(session, "ansible-doc", "--list", "tradeops.botfleet", env=env)
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
@@ -162,7 +166,12 @@ def image(session: nox.Session) -> None:
     create = ("create", "-f", "execution-environment.yml", "-c", str(context), "--output-filename", "Containerfile")
     session.run(str(programs / "ansible-builder"), *create, silent=True)
     written = {"pip": context / "requirements.txt", "bindep": context / "bindep.txt"}
-    introspect = (str(programs / "python"), str(context / "_build" / "scripts" / "introspect.py"), "introspect", str(place))
+    introspect = (
+        str(programs / "python"),
+        str(context / "_build" / "scripts" / "introspect.py"),
+        "introspect",
+        str(place),
+    )
     session.run(*introspect, *(f"--write-{name}={path}" for name, path in written.items()), silent=True)
     containerfile, python, system, requirements = (
         path.read_text() for path in (context / "Containerfile", *written.values(), ROOT / "requirements.txt")

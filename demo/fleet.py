@@ -87,7 +87,10 @@ def up(root: Path, per_kind: int, base_port: int) -> None:
     down(root)
     fleet = bots(root, per_kind, base_port)
     check_ports(fleet)
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FleetError(f"{root} cannot be made ({error.strerror}): name another --root") from error
     marker(root).write_text(json.dumps([asdict(bot) for bot in fleet], indent=1))
     make(root, fleet)
     start(fleet)

@@ -17,7 +17,7 @@ WORDS = {"success": "passed", "skipped": "skipped"}
 
 def main() -> int:
     nox = [str(ROOT / ".cache" / "venv" / "bin" / "nox"), "--noxfile", str(ROOT / "noxfile.py")]
-    parts = sys.argv[1:]
+    parts = " ".join(sys.argv[1:]).split()
     REPORT.unlink(missing_ok=True)
     ended = subprocess.call([*nox, "--report", str(REPORT), *(["--sessions", *parts] if parts else [])])
     if not REPORT.exists():
@@ -28,7 +28,7 @@ def main() -> int:
     for session in sessions:
         word = WORDS.get(session["result"], "failed")
         counts[word] += 1
-        print(f"{session['name']:12} {word:8} {session['duration']:6.1f} s", session["reason"] or "")
+        print(f"{session['signatures'][0]:18} {word:8} {session['duration']:6.1f} s", session["reason"] or "")
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}", flush=True)
     return 1 if counts["failed"] or ended else 0
