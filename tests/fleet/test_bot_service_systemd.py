@@ -44,10 +44,13 @@ UNITS = {
     "leaving-bot.service": unit("worker", KillMode="process"),
     "masked-bot.service": unit(),
     "timed-bot.service": unit(),
+    "inst-bot@.service": unit() + "[Install]\nWantedBy=multi-user.target\n",
+    "beside.service": unit(),
     "timed-bot.timer": "[Timer]\nOnCalendar=yearly\n",
 }
 
-BOTS = [name for name in UNITS if name.endswith(".service") and name != "masked-bot.service"]
+BOTS = [name for name in UNITS if name.endswith(".service") and name not in ("masked-bot.service", "inst-bot@.service")]
+INSTANCES = ["inst-bot@1.service", "inst-bot@2.service"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def units(host: Host) -> Host:
 def clean(units: Host) -> Iterator[Host]:
     """The host; every unit is stopped and forgotten after the test."""
     yield units
-    names = " ".join([*BOTS, "timed-bot.timer"])
+    names = " ".join([*BOTS, *INSTANCES, "timed-bot.timer"])
     units.shell(f"systemctl kill -s KILL {names} 2>/dev/null || :; systemctl stop {names}; systemctl reset-failed")
 
 
@@ -175,6 +178,50 @@ def test_one_that_was_started_by_hand(clean: Host) -> None:
     assert clean.shell("pgrep -u bot || echo none") == "none"
 
 
+def test_one_that_was_started_by_hand_and_that_nothing_finds(clean: Host) -> None:
+    """S1.3: outside of its unit, and no pattern or the wrong one; a stranger next door is no suspect."""
+    clean.shell(
+        "mkdir -p /srv/bots/mm2; cd /srv/bots/mm2; setsid -f sudo -u bot sleep 600 >/dev/null 2>&1 </dev/null\n"
+        "cd /srv/bots/mm; setsid -f sudo -u bot python3 bot.py by-hand >/dev/null 2>&1 </dev/null; sleep 0.5"
+    )
+    own: dict[str, Any] = {"chdir": "/srv/bots/mm", "user": "bot"}
+    unnamed, misspelt, started = clean.modules(
+        task("mm-bot", "stopped", **own),
+        task("mm-bot", "stopped", pattern=r"bto\.py", **own),
+        task("mm-bot", "started", **own),
+    )
+    assert unnamed["before"]["state"] == "unproven"
+    for result in (unnamed, misspelt, started):
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert "mm-bot is not proven stopped" in result["msg"]
+        assert "(python3 bot.py by-hand) is at work in /srv/bots/mm " in result["msg"]
+        assert 'not found by unit "mm-bot" (inactive (dead))' in result["msg"]
+        assert "sleep" not in result["msg"]
+    assert 'pattern "bto\\.py"' in misspelt["msg"]
+    clean.shell("pkill -u bot; while pgrep -u bot; do sleep 0.1; done")
+    assert not service(clean, "mm-bot", "stopped", **own)["failed"]
+
+
+def test_another_instance_of_its_template(clean: Host) -> None:
+    """S1.3: systemd loads any instance, misspelt or not; only one that is enabled is known to be the bot."""
+    own: dict[str, Any] = {"chdir": "/srv/bots/mm"}
+    clean.shell("systemctl start inst-bot@1; sleep 0.5")
+    misspelt = service(clean, "inst-bot@01", "stopped", **own)
+    assert misspelt["failed"]
+    assert "inst-bot@01 is not proven stopped: process " in misspelt["msg"]
+    clean.shell("systemctl enable inst-bot@2")
+    enabled, right = clean.modules(task("inst-bot@2", "stopped", **own), task("inst-bot@1", "stopped", **own))
+    assert (enabled["failed"], right["changed"], right["failed"]) == (False, True, False)
+
+
+def test_another_service_in_its_directory(clean: Host) -> None:
+    """A dashboard that works there has a unit of its own, and goes on."""
+    clean.shell("systemctl start beside mm-bot; sleep 0.5")
+    done = service(clean, "mm-bot", "stopped", chdir="/srv/bots/mm")
+    assert (done["failed"], done["changed"]) == (False, True), done
+    assert main_pid(clean, "beside") != 0
+
+
 def test_a_timer_may_start_it_again(clean: Host) -> None:
     """S1.3: such a bot is not called stopped."""
     clean.shell("systemctl start timed-bot.timer timed-bot")
@@ -192,6 +239,7 @@ def test_masked_and_missing_units(clean: Host) -> None:
         task("masked-bot", "started", check=True),
         task("no-such-bot", "stopped"),
         task("no-such-bot", "started"),
+        task("no-such-bot", "stopped", chdir="/srv/bots/mm", pattern="nothing"),
     )
     assert (stopped["changed"], stopped["proof"]["manager"]) == (False, "inactive (dead), masked")
     assert "is masked: unmask it" in started["msg"]
