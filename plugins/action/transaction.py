@@ -87,12 +87,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def _steps(self, reader: StepReader, scope: dict[str, Any], variables: dict[str, Any]) -> list[dict[str, Any]]:
         source = scope.pop("steps_from", None)
         only = scope.pop("only", None)
+        no_steps = scope.pop("no_steps", None)
         given, problem = scope.get("steps"), ""
         if given is None:
             given, problem = self._read(source, variables, list, [])
         if problem:
             return [{"id": str(source), "name": str(source), "operation": "none", "invalid": problem}]
-        return reader.read(given, only)
+        steps = reader.read(given, only)
+        if no_steps and not steps:
+            return [{"id": "steps", "name": "Find its steps", "operation": "none", "invalid": no_steps}]
+        return steps
 
     def _read(self, name: str | None, variables: dict[str, Any], kind: Any, default: Any) -> tuple[Any, str]:
         """A variable as it is written, its values not templated yet; or the default, and why it cannot be had."""

@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from ..plugin_utils._barrier import barrier, roll_goes_on
 from ..plugin_utils._clock import epoch
+from ..plugin_utils._misspelt import input_warnings, unknown_variables
 
 
 def decision_problem(text: str) -> str:
@@ -30,4 +31,10 @@ class FilterModule:
     """Filters of the stage roles."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"barrier": barrier, "decision_problem": decision_problem, "roll_goes_on": roll_goes_on}
+        return {
+            "barrier": barrier,
+            "decision_problem": decision_problem,
+            "input_warnings": input_warnings,
+            "roll_goes_on": roll_goes_on,
+            "unknown_variables": unknown_variables,
+        }

@@ -100,6 +100,9 @@ options:
         description: Carry out only the steps with these ids. An id that no step has is a failure.
         type: list
         elements: str
+      no_steps:
+        description: Why there is nothing to carry out, as one sentence, if there is nothing. The stage then fails with it.
+        type: str
   safe:
     description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume)
       holds until the bot is started again.

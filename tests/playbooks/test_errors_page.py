@@ -7,9 +7,23 @@ from __future__ import annotations
 
 from tests.peers.errors import PAGE, keep, read, render
 
-from . import test_bad_input_halt, test_bad_input_locks, test_bad_input_revert, test_inputs
+from . import (
+    test_bad_input_halt,
+    test_bad_input_locks,
+    test_bad_input_process,
+    test_bad_input_revert,
+    test_go_live,
+    test_inputs,
+)
 
-PROVOKED = test_inputs.CASES | test_bad_input_halt.CASES | test_bad_input_revert.CASES | test_bad_input_locks.CASES
+PROVOKED = {
+    *test_inputs.CASES,
+    *test_bad_input_halt.CASES,
+    *test_bad_input_process.CASES,
+    *test_bad_input_revert.CASES,
+    *test_bad_input_locks.CASES,
+    test_go_live.NO_STEPS,
+}
 
 
 def test_no_case_is_missing_and_none_is_left_over() -> None:

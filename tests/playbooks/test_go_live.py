@@ -9,7 +9,11 @@ import os
 import signal
 import time
 
+from tests.peers.errors import Case, Told, tell
+
 from .conftest import Fleet
+
+NO_STEPS = Case("In halt", "The plan has no steps for the kind")
 
 
 def test_go_live_is_deactivated_on_the_version_that_runs(fleet: Fleet) -> None:
@@ -45,6 +49,8 @@ def test_a_kind_without_steps_is_exposed_and_the_others_halt(fleet: Fleet) -> No
     assert run.code != 0
     assert run.states() == {"tn-1": "exposed", "tn-10": "exposed", "qt-1": "restored", "qt-10": "restored"}
     assert run.record["outcome"] == "exposed"
+    assert not any(step["touched"] for step in run.bot("tn-1")["steps"])
+    tell(NO_STEPS, Told(run.bot("tn-1")["failure"], "exposed"))
 
 
 def test_two_bots_of_one_machine_one_by_force(fleet: Fleet) -> None:

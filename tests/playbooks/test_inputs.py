@@ -15,7 +15,7 @@ import yaml
 from tests.peers.errors import Case, Told, tell
 
 from .bad_input import GOOD, plain
-from .conftest import Fleet, make_fleet
+from .conftest import Fleet, Run, make_fleet
 
 ASSESS = "Before anything is touched"
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -41,7 +41,16 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 LIMIT = Case(ASSESS, "The limit leaves nothing of the scope")
 UNKNOWN_TAG = Case(ASSESS, "No bot has the target: found by --check, else in halt")
-CASES = {LIMIT, UNKNOWN_TAG, *(Case(ASSESS, what) for what, _inputs, _sentence in REFUSED)}
+MISSPELT = [
+    (Case(ASSESS, "An input is misspelt: only a warning"), "positons is no input"),
+    (Case(ASSESS, "A bot's variable is misspelt: only a warning"), "qt-1: botfleet_healthchecks is no variable"),
+]
+CASES = {
+    LIMIT,
+    UNKNOWN_TAG,
+    *(case for case, _sentence in MISSPELT),
+    *(Case(ASSESS, what) for what, _inputs, _sentence in REFUSED),
+}
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +84,24 @@ def test_a_limit_outside_the_scope_is_refused(fleet: Fleet) -> None:
     tell(LIMIT, Told(refusal(run.output)))
 
 
-def test_a_target_that_no_bot_has_is_found_by_a_check(fleet: Fleet) -> None:
-    """S1.4: on a good day, and with the tags to choose from."""
+@pytest.fixture(scope="module")
+def check(fleet: Fleet) -> Run:
+    """A check with an input and a variable misspelt, for a target that no bot has."""
+    fleet.overrides["qt-1"] = {"botfleet_healthchecks": []}
     before = fleet.fingerprint()
-    run = fleet.rollback("--check", target="deploy-20251201")
+    run = fleet.rollback("--check", target="deploy-20251201", positions=None, positons="handled")
     assert run.code == 2 and fleet.fingerprint() == before
+    return run
+
+
+def test_a_target_that_no_bot_has_is_found_by_a_check(fleet: Fleet, check: Run) -> None:
+    """S1.4: on a good day, and with the tags to choose from."""
     for name in fleet.names():
-        assert f"the tag deploy-20251201 is not in {fleet.path(name)}" in run.bot(name)["failure"]
-    tell(UNKNOWN_TAG, Told(plain(fleet, run.bot("tn-1")["failure"])))
+        assert f"the tag deploy-20251201 is not in {fleet.path(name)}" in check.bot(name)["failure"]
+    tell(UNKNOWN_TAG, Told(plain(fleet, check.bot("tn-1")["failure"])))
+
+
+@pytest.mark.parametrize(("case", "sentence"), MISSPELT)
+def test_a_name_that_nobody_reads_is_warned_of(check: Run, case: Case, sentence: str) -> None:
+    (line,) = re.findall(rf"{sentence}[^?]*[?]", " ".join(check.output.split()))
+    tell(case, Told(line))

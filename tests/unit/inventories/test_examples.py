@@ -84,6 +84,23 @@ def test_the_collection_accepts_it(example: Example) -> None:
     assert "failed=0" in example.ansible("playbook", *example.arguments, str(book))
 
 
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"botfleet_pth": "/srv"}, "botfleet_pth is no variable of this collection: did you mean botfleet_path?"),
+        ({"botfleet_command": "python bot.py"}, 'botfleet_command is "python bot.py": write a list, such as '),
+    ],
+)
+def test_what_is_misspelt_is_found_on_a_good_day(tmp_path: Path, variables: dict[str, Any], sentence: str) -> None:
+    example = Example("trading_node", tmp_path)
+    example.adapt(**variables)
+    book = tmp_path / "accept.yml"
+    book.write_text(ACCEPT)
+    with pytest.raises(AssertionError) as refused:
+        example.ansible("playbook", *example.arguments, str(book))
+    assert sentence in " ".join(str(refused.value).split()).replace('\\"', '"')
+
+
 def test_a_vault_is_not_needed_to_read_it(example: Example) -> None:
     """As it is shipped, without secrets and password; and what is shipped for a secret opens nothing."""
     shipped = ROOT / "inventories" / example.name

@@ -81,6 +81,8 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
             **transaction("tilde", [halt(steps=[lower("tilde", "~/tilde")])]),
             "environment": {"HOME": str(controller.root / "home")},
         },
+        transaction("nothing", [halt(steps_from="mixed_steps", only=[], no_steps="this kind has none")]),
+        transaction("something", [halt(steps=[lower("nested")], no_steps="this kind has none")]),
         transaction("named_twice", [halt(steps=[lower("inline")]), halt(steps=[lower("inline")])]),
         transaction("validated", [halt(steps_from="mixed_steps")], validate_only=True),
     ]
@@ -113,6 +115,9 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
 
     assert statuses(run, "tilde") == {"tilde": "changed"}, "~ is the home of the bot's host, not the controller's"
     assert (controller.root / "tilde").exists() and not (controller.root / "home" / "tilde").exists()
+
+    assert message(run, "nothing", "steps") == "this kind has none" and run.results["nothing"]["failed"]
+    assert statuses(run, "something") == {"nested": "changed"}
 
     assert "name each stage once" in run.results["named_twice"]["msg"] and (controller.root / "inline").exists()
     validated = run.results["validated"]
