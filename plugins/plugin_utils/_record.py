@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._clock import after, decision, earlier_rows, iso, stages, transactions
-from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because
+from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because, whole
 
 Bot = dict[str, Any]
 Variables = Mapping[str, Mapping[str, Any]]
@@ -54,7 +54,7 @@ def build_record(
         "status": "Monitoring" if came_out == "restored" else "Under Investigation",
         "start_time": iso(decided),
         "completion_time": iso(now),
-        "duration_minutes": round((now - decided) / 60, 2),
+        "duration_minutes": max(0.0, round((now - decided) / 60, 2)),
         "time_to_safe_seconds": to_safe,
         "time_to_restored_seconds": to_restored,
         "data_loss": None,  # no operation counts rows yet
@@ -75,7 +75,7 @@ def outcome(rows: list[Bot]) -> str:
 
 
 def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bool, earlier: Bot) -> Bot:
-    halt, revert = variables.get("halt_result"), variables.get("revert_result")
+    halt, revert = whole(variables.get("halt_result")), whole(variables.get("revert_result"))
     if revert and revert.get("skipped"):
         revert = None
     last = revert or halt

@@ -312,3 +312,22 @@ def test_check_mode_tells_what_would_be(bot: Bot) -> None:
 def test_times(text: str, seconds: float) -> None:
     assert epoch(text) == seconds and epoch(iso(seconds)) == seconds
     assert decision([None, {"decided_at": text}, {"decided_at": ""}], "2027-01-01T00:00:00Z") == seconds
+
+
+@pytest.mark.parametrize(
+    ("part", "key"), [("read", "until_resume"), ("safe", "read"), ("steps", "touched"), ("stages", "budget")]
+)
+@pytest.mark.parametrize("stage", ["halt", "revert"])
+def test_a_result_of_another_shape_costs_only_its_own_bot(tmp_path: Path, stage: str, part: str, key: str) -> None:
+    """As an older version may have stored it: nobody can say what it proves."""
+    good, old = Bot(tmp_path, "good"), Bot(tmp_path, "old")
+    told = {"halt": old.halt(), "revert": old.revert()}
+    parts = {**told[stage], "read": told[stage]["safe"]["read"]}
+    del (parts["safe"] if part == "safe" else parts[part][0])[key]
+    variables = [good.variables(good.halt(), good.revert()), old.variables(**told)]
+    found = record(variables)
+    assert [states(entry)[:3] for entry in found["bots"]] == [(True, True, True), (False, False, False)]
+    assert found["outcome"] == "exposed" and found["bots"][1]["failure"].startswith("did not answer: its result has no")
+    assert key in found["bots"][1]["failure"] and problems("record", json.loads(json.dumps(found))) == []
+    by_name = {entry["inventory_hostname"]: entry for entry in variables}
+    assert barrier(["good", "old"], by_name)["unsafe"] == (["old"] if stage == "halt" else [])
