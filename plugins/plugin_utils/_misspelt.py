@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
@@ -28,7 +27,7 @@ ROOM = 24  # columns for names of bots
 
 
 def input_warnings(
-    bots: list[str], variables: Mapping[str, Mapping[str, Any]], inputs: Collection[str] = ()
+    bots: list[str], variables: Mapping[str, Collection[str]], inputs: Collection[str] = ()
 ) -> list[str]:
     """One line for each thing that is said and not read, or not said and missed; empty when that cannot be found out.
 
@@ -36,16 +35,17 @@ def input_warnings(
     inputs: the playbook's; an extra variable whose name is close to one is taken for it
     """
     try:
+        having = {bot: frozenset(variables[bot]) for bot in bots}  # each look into hostvars merges them anew
         return [
             *_misspelt_inputs(load_extra_vars(DataLoader()), inputs),
-            *unknown_variables(bots, variables),
-            *_without_health_checks(bots, variables),
+            *unknown_variables(bots, having),
+            *_without_health_checks(having),
         ]
     except Exception:  # noqa: BLE001  # a warning must not keep a bot from being halted
         return []
 
 
-def unknown_variables(bots: list[str], variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def unknown_variables(bots: list[str], variables: Mapping[str, Collection[str]]) -> list[str]:
     """One line for each ``botfleet_*`` of these bots that the collection does not have."""
     found: dict[str, list[str]] = {}
     options, known = _known()
@@ -71,9 +71,9 @@ def _misspelt_inputs(given: Iterable[str], inputs: Collection[str]) -> list[str]
     ]
 
 
-def _without_health_checks(bots: list[str], variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _without_health_checks(variables: Mapping[str, Collection[str]]) -> list[str]:
     """An empty list says that somebody wants none."""
-    without = [bot for bot in bots if HEALTH not in variables[bot]]
+    without = [bot for bot, having in variables.items() if HEALTH not in having]
     return [f"{_named(without)}: no {HEALTH}, so that it works after the rollback is not proven"] if without else []
 
 
