@@ -8,6 +8,7 @@ Imports no Ansible: the history is read without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -45,10 +46,7 @@ def earlier_rows(standing: Mapping[str, Any] | None, decided: float) -> dict[str
 
 
 def _counted_from(row: Mapping[str, Any], since: float) -> Row:
-    return {
-        name: round(value + since, 3) if name.endswith("_after_seconds") and value is not None else value
-        for name, value in row.items()
-    }
+    return {name: _since(-since, value, 3) if name.endswith("_after_seconds") else value for name, value in row.items()}
 
 
 def iso(seconds: float) -> str:
@@ -67,11 +65,20 @@ def duration(seconds: float) -> str:
 
 
 def after(result: Mapping[str, Any] | None, decided: float, first: float | None) -> float | None:
-    """Seconds from the decision until the controller knew it."""
+    """Seconds from the decision until the controller knew it.
+
+    Never below 0: if the controller's clock was set back meanwhile, the figure is too small, and nobody knows by how
+    much. None for what is no number.
+    """
     if first is not None:
         return first
-    received = ((result or {}).get("controller_times") or {}).get("received")
-    return None if received is None else round(received - decided, 2)
+    return _since(decided, ((result or {}).get("controller_times") or {}).get("received"), 2)
+
+
+def _since(decided: float, moment: float | None, digits: int) -> float | None:
+    if moment is None or not math.isfinite(moment):
+        return None
+    return max(0.0, round(moment - decided, digits))
 
 
 def transactions(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[str, Any]]:
@@ -85,9 +92,10 @@ def transactions(halt: Any, revert: Any, decided: float, earlier: Row) -> list[d
         if times and result.get("stored") and len(earlier.get("transactions", [])) > index:
             rows.append(earlier["transactions"][index])
         elif times:
-            sent, received = (round(times[name] - decided, 3) for name in ("sent", "received"))
+            sent, received = (_since(decided, times[name], 3) for name in ("sent", "received"))
             names = [stage["name"] for stage in result.get("stages") or []]
-            rows.append({"stages": names, "sent_after_seconds": sent, "received_after_seconds": received})
+            if sent is not None and received is not None:
+                rows.append({"stages": names, "sent_after_seconds": sent, "received_after_seconds": received})
     return rows
 
 
@@ -108,6 +116,6 @@ def stages(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[st
             since = result.get("seconds", 0.0) - stage.get("began", 0.0)
             if result.get("stored"):
                 received = None
-            started = None if received is None else round(received - decided - since, 3)
+            started = None if received is None else _since(decided, received - since, 3)
             rows.append({**{name: stage[name] for name in stage if name != "began"}, "started_after_seconds": started})
     return rows

@@ -331,3 +331,21 @@ def test_a_result_of_another_shape_costs_only_its_own_bot(tmp_path: Path, stage:
     assert key in found["bots"][1]["failure"] and problems("record", json.loads(json.dumps(found))) == []
     by_name = {entry["inventory_hostname"]: entry for entry in variables}
     assert barrier(["good", "old"], by_name)["unsafe"] == (["old"] if stage == "halt" else [])
+
+
+def test_a_clock_that_was_set_back_gives_no_figure_below_zero(bot: Bot) -> None:
+    found = record([bot.variables(bot.halt(received=-5.0), bot.revert(received=-1.0))])
+    assert (found["time_to_safe_seconds"], found["time_to_restored_seconds"]) == (0.0, 0.0)
+    entry = found["bots"][0]
+    assert [sent["received_after_seconds"] for sent in entry["transactions"]] == [0.0, 0.0]
+    assert min(stage["started_after_seconds"] for stage in entry["stages"]) == 0.0
+    assert problems("record", json.loads(json.dumps(found))) == []
+
+
+@pytest.mark.parametrize("received", [float("nan"), float("inf")])
+def test_what_is_no_number_is_no_figure(bot: Bot, received: float) -> None:
+    halt, revert = bot.halt(received=received), bot.revert()
+    found = record([bot.variables(halt, revert)])
+    assert found["time_to_safe_seconds"] is None and found["time_to_restored_seconds"] == 9.0
+    assert len(found["bots"][0]["transactions"]) == 1 and problems("record", found) == []
+    json.dumps(found, allow_nan=False)
