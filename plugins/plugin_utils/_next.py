@@ -17,8 +17,8 @@ Bot = Mapping[str, Any]
 
 
 def next_steps(record: Mapping[str, Any]) -> list[str]:
-    """Empty if every bot is restored, or only a new rollback could go on."""
-    open_bots = [bot for bot in record["bots"] if not bot["restored"] and "is closed" not in (bot["failure"] or "")]
+    """Empty if every bot is restored, or safe until a new rollback, for which the failure asks."""
+    open_bots = [bot for bot in record["bots"] if not bot["restored"] and not (bot["safe"] and _is_over(bot))]
     exposed = [bot for bot in open_bots if not bot["safe"]]
     held = [bot for bot in open_bots if bot["safe"] and (bot["failure"] or "").startswith(HELD)]  # by the exposed
     failed = [bot for bot in open_bots if bot["safe"] and bot not in held]
@@ -27,12 +27,18 @@ def next_steps(record: Mapping[str, Any]) -> list[str]:
     again = f"run again with -e rollback_id={record['rollback_id']}"
     steps = []
     if exposed:
-        safe = f"make sure that {_named(exposed)} cannot trade (its machine, its exchange), then {again}"
+        then = "start a new rollback" if all(map(_is_over, exposed)) else again
+        safe = f"make sure that {_named(exposed)} cannot trade (its machine, its exchange), then {then}"
         without = "it" if len(exposed) == 1 else "them"
         steps.append(f"{safe}; to go on without {without} add -e max_unsafe={len(exposed)}" if held else safe)
     if failed:
         steps.append(f"{_named(failed)}: mend what the failure says, then {again}")
     return steps
+
+
+def _is_over(bot: Bot) -> bool:
+    """Whether this id is of no use to it any more."""
+    return any(sentence in (bot["failure"] or "") for sentence in ("is closed", "start a rollback with a new id"))
 
 
 def stopped(record: Mapping[str, Any]) -> list[str]:

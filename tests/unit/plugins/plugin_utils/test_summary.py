@@ -106,6 +106,8 @@ def test_nothing_is_next_where_nothing_is_left_to_do() -> None:
         "tn-1", "rollback rb-1 is closed, superseded by rb-2: follow that one, or start a new one", safe=True
     )
     assert next_steps(of([superseded])) == []
+    (step,) = next_steps(of([{**superseded, "safe": False}]))
+    assert step.startswith("make sure that tn-1 cannot trade") and step.endswith("then start a new rollback")
     assert next_steps({**of([row("tn-1", "no tag")]), "check_mode": True}) == [
         "tn-1: mend what the failure says, then check again"
     ]
