@@ -101,7 +101,8 @@ options:
         type: list
         elements: str
       no_steps:
-        description: Why there is nothing to carry out, as one sentence, if there is nothing. The stage then fails with it.
+        description: Why there is nothing to carry out, as one sentence, if there is nothing. The stage then fails with
+          it.
         type: str
   safe:
     description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume)
