@@ -54,14 +54,19 @@ def table(runs: list[Run], columns: dict[str, tuple[str, int]]) -> str:
     """Medians, in brackets the ratio to two transactions."""
     lines = ["| | " + " | ".join(title for title, _digits in columns.values()) + " |", "|---|" + "--:|" * len(columns)]
     base = {name: middle(runs, "transactions", name) for name in columns}
-    for way, title in NAMES.items():
+    for way in ways(runs):
         cells = []
         for name, (_title, digits) in columns.items():
             value = middle(runs, way, name)
             ratio = "" if way == "transactions" else f" ({value / base[name]:.1f})"
             cells.append(f"{value / (1024 if 'bytes' in name else 1):.{digits}f}{ratio}")
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {NAMES[way]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def ways(runs: list[Run]) -> list[str]:
+    """Those that were measured."""
+    return [way for way in NAMES if any(run["way"] == way for run in runs)]
 
 
 def middle(runs: Iterable[Run], way: str, figure: str) -> float:
@@ -88,11 +93,11 @@ def picture(runs: list[Run], path: Path) -> None:
 
 
 def growth(panel: Axes, runs: list[Run], figure: str) -> None:
-    sizes = sorted({run["bots"] for run in runs})
-    for way, title in NAMES.items():
+    for way in ways(runs):
+        sizes = sorted({run["bots"] for run in runs if run["way"] == way})
         values = [middle([run for run in runs if run["bots"] == size], way, figure) for size in sizes]
-        panel.plot(sizes, values, color=COLOURS[way], marker=MARKERS[way], label=title)
-    panel.set(title=COLUMNS[figure][0], xlabel="bots", xticks=sizes, ylim=(0, None))
+        panel.plot(sizes, values, color=COLOURS[way], marker=MARKERS[way], label=NAMES[way])
+    panel.set(title=COLUMNS[figure][0], xlabel="bots", xticks=sorted({run["bots"] for run in runs}), ylim=(0, None))
     panel.grid(axis="y", alpha=0.3)
 
 
