@@ -29,7 +29,7 @@ def history_table(lines: Sequence[Line]) -> str:
 
 def _row(entry: Mapping[str, Any]) -> list[Any]:
     name = str(entry["rollback_id"])
-    date, _, time = str(entry.get("start_time", "")).partition("T")
+    date, _separator, time = str(entry.get("start_time", "")).partition("T")
     return [
         date,
         time[:5],

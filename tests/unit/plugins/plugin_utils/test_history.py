@@ -328,7 +328,7 @@ def test_many_controllers_at_once_lose_no_line(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".cache" / "collections")}
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(book.root)], stdin=subprocess.PIPE, env=environment)
-        for _ in range(4)
+        for _writer in range(4)
     ]
     for index, writer in enumerate(writers):
         assert writer.stdin is not None
