@@ -80,7 +80,7 @@ def test_a_stage_over_its_budget_is_marked_from_where_it_ran_out(tmp_path: Path)
     row = rows(root)["bot-1"]
     (late,) = classed(row, "late")
     halt = bars(row)["halt"]
-    assert number(late, "x") == pytest.approx(number(halt, "x") + number(bar, "width") / 4, abs=0.02)
+    assert number(late, "x") == pytest.approx(number(halt, "x") + number(halt, "width") / 4, abs=0.02)
     assert number(late, "width") == pytest.approx(number(halt, "width") * 3 / 4, abs=0.02)
     assert "▲ 2.00" in text(row) and "OVER BUDGET" in text(row)
     assert "Over budget: halt of bot-1, 2.00 s of 0.5 s." in text(section(root, "timeline"))
