@@ -51,7 +51,7 @@ class Fleet(DemoFleet):
 
     def __init__(self, root: Path, per_kind: int) -> None:
         super().__init__(root / "fleet", per_kind)
-        self.work = root
+        self.work = self.cwd = root
         self.ledger = Ledger(self.root)
         self.artifacts = root / "artifacts"
         self.overrides: dict[str, dict[str, Any]] = {}
@@ -75,7 +75,7 @@ class Fleet(DemoFleet):
         done = subprocess.run(
             self.argv(*arguments, **inputs),
             env={**self.env(), **(environment or {})},
-            cwd=self.work,
+            cwd=self.cwd,
             capture_output=True,
             text=True,
             timeout=240,

@@ -83,10 +83,11 @@ class Bot:
         pattern = [f'pattern "{self.options["pattern"]}"'] if self.options["pattern"] else []
         command = [f'command "{_process.mask(" ".join(self.criteria.command))}"'] if self.criteria.command else []
         pidfile = [f"pidfile {self.criteria.pidfile}"] if self.criteria.pidfile and not unit else []
+        *tried, last = unit + command + pattern + pidfile or ["any option"]
+        found_by = f"{', '.join(tried)} or {last}" if tried else last
         return (
             f"process {', '.join(map(str, owned.suspects))} is at work in {self.options['chdir']} and may be the "
-            f"bot's, but is not found by {' or '.join(unit + command + pattern + pidfile)}: correct what is wrong "
-            "there, or end that process"
+            f"bot's, but is not found by {found_by}: correct what is wrong there, or end that process"
         )
 
     def log(self) -> str:
