@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._clock import after, decision, earlier_rows, iso, stages, transactions
-from ._results import came_to, not_proven, one_line, running_tag, step_of, tag_to_go_back_to, unsafe_because, whole
+from ._results import (
+    came_to,
+    not_proven,
+    one_line,
+    running_tag,
+    step_of,
+    tag_to_go_back_to,
+    unsafe_because,
+    whole,
+)
 
 Bot = dict[str, Any]
 Variables = Mapping[str, Mapping[str, Any]]
@@ -29,7 +38,8 @@ def build_record(
     bots, inputs
     variables: by bot, with ``halt_result``, ``halt_barrier``, ``revert_result`` and its ``botfleet_*``
     now: the controller's clock, s since the epoch; so are all times in it
-    standing: the record of an earlier run of this id; a bot was first safe or restored at the moment that it says
+    standing: the record of an earlier run of this id; a bot was first safe or restored at the moment that it says.
+    Its bots that are outside this run stay in the record, after those of this run, and count like them
     Figures that not every bot reached are None.
     """
     bots = list(inputs["bots"])
@@ -37,6 +47,7 @@ def build_record(
     decided = decision([*halts, {"decided_at": (standing or {}).get("start_time")}], inputs["decided_at"])
     earlier = earlier_rows(standing, decided)
     rows = [_bot(bot, variables[bot], decided, check_mode, earlier.get(bot, {})) for bot in bots]
+    rows += [_outside(bot, row, decided) for bot, row in earlier.items() if bot not in variables]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
     came_out = outcome(rows)
     return {
@@ -67,6 +78,11 @@ def build_record(
     }
 
 
+def _outside(name: str, row: Bot, decided: float) -> Bot:
+    """A bot as the last run that it was in recorded it; what that version of the record did not have is not known."""
+    return {**_bot(name, {}, decided, False, {}), **row, "in_this_run": False}
+
+
 def outcome(rows: list[Bot]) -> str:
     """``restored`` if every bot is, else ``safe`` if every bot is that or restored, else ``exposed``."""
     if rows and all(row["restored"] for row in rows):
@@ -86,6 +102,7 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
     return {
         "name": name,
         "kind": variables.get("botfleet_kind"),
+        "in_this_run": True,
         "safe": safe,
         "restored": restored,
         "verified": restored and (check_mode or _stage_ok(revert, "verify")),

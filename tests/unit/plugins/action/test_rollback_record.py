@@ -182,3 +182,26 @@ def test_nothing_that_is_odd_in_the_inputs_or_in_an_earlier_record_loses_the_rec
     (warning,) = run.results["after_damage"]["warnings"]
     assert "is damaged, its times are lost" in warning
     assert problems("record", json.loads(path.read_text())) == []
+
+
+def test_a_narrower_run_of_the_same_id_forgets_no_bot(controller: Controller) -> None:
+    """One of two exposed is not restored, one of one, because the other one was run again alone."""
+    gone = {"failed": True, "msg": "died", "unreachable": True}
+    reverted = {**ANSWER, "stored": False}
+    both = {"bots": ["bot-1", "bot-2"]}
+    run = controller.play(
+        [
+            results(gone, {}),
+            {"ansible.builtin.add_host": {"name": "bot-2", "halt_result": ANSWER, "revert_result": reverted}},
+            write("rb-1", "both", arguments=both),
+            write("rb-1", "narrower", arguments={"bots": ["bot-2"], "scope": "bot-2"}),
+            results(ANSWER, reverted),
+            write("rb-1", "completed"),
+        ]
+    )
+    told = [(run.results[name]["outcome"], run.results[name]["as_planned"]) for name in ("both", "narrower")]
+    assert told == [("exposed", False)] * 2 and "EXPOSED: bot-1" in run.results["narrower"]["verdict"], run.output
+    assert run.results["completed"]["as_planned"] and "2 of 2 bots restored" in run.results["completed"]["verdict"]
+    record = json.loads((controller.root / "artifacts" / "rb-1" / "record.json").read_text())
+    assert [(bot["name"], bot["in_this_run"]) for bot in record["bots"]] == [("bot-1", True), ("bot-2", False)]
+    assert problems("record", record) == []

@@ -349,3 +349,33 @@ def test_what_is_no_number_is_no_figure(bot: Bot, received: float) -> None:
     assert found["time_to_safe_seconds"] is None and found["time_to_restored_seconds"] == 9.0
     assert len(found["bots"][0]["transactions"]) == 1 and problems("record", found) == []
     json.dumps(found, allow_nan=False)
+
+
+def test_a_narrower_run_of_the_same_id_keeps_the_other_bots(tmp_path: Path) -> None:
+    """Else one of two bots exposed would become restored, one of one."""
+    good, gone = Bot(tmp_path, "good"), Bot(tmp_path, "gone")
+    restored = good.variables(good.halt(received=2.0), good.revert(received=9.0))
+    first = record([gone.variables(UNREACHABLE, SKIPPED), restored])
+    assert [entry["in_this_run"] for entry in first["bots"]] == [True, True]
+    again = record([restored], standing=first, scope="good")
+    assert again["scope"] == "good" and again["bots"] == [first["bots"][1], {**first["bots"][0], "in_this_run": False}]
+    assert (again["outcome"], again["status"]) == ("exposed", "Under Investigation")
+    assert again["time_to_safe_seconds"] is None and again["time_to_restored_seconds"] is None
+    assert problems("record", json.loads(json.dumps(again))) == []
+
+    back = gone.variables(gone.halt(received=60.0), gone.revert(received=70.0))
+    completed = record([back], standing=again, decided_at="2026-01-05T03:14:00Z")
+    assert [(entry["name"], entry["in_this_run"]) for entry in completed["bots"]] == [("gone", True), ("good", False)]
+    assert (completed["outcome"], completed["time_to_safe_seconds"]) == ("restored", 120.0)
+    assert completed["bots"][1]["safe_after_seconds"] == 62.0, "counted from the decision that became known later"
+    assert [entry["in_this_run"] for entry in record([back, restored], standing=completed)["bots"]] == [True, True]
+
+
+def test_what_an_earlier_record_does_not_say_of_a_bot_outside_the_run_is_not_known(tmp_path: Path) -> None:
+    good, other = Bot(tmp_path, "good"), Bot(tmp_path, "other")
+    variables = [bot.variables(bot.halt(), bot.revert()) for bot in (good, other)]
+    first = record(variables)
+    del first["bots"][1]["exposure"], first["bots"][1]["in_this_run"]
+    again = record(variables[:1], standing=first)
+    assert again["outcome"] == "restored" and again["bots"][1]["exposure"] == {"state": "unproven"}
+    assert problems("record", json.loads(json.dumps(again))) == []
