@@ -10,6 +10,7 @@ from typing import Any
 
 from ._clock import after, decision, earlier_rows, iso, stages, transactions
 from ._results import (
+    Result,
     came_to,
     not_proven,
     one_line,
@@ -23,6 +24,8 @@ from ._results import (
 Bot = dict[str, Any]
 Variables = Mapping[str, Mapping[str, Any]]
 SCHEMA_VERSION = 1
+PROVEN = ("unchanged", "changed", "resumed", "not_undone")
+"""Statuses of a step that changed the code, or found it as wanted."""
 
 
 def build_record(
@@ -109,7 +112,7 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
         "trading": ((last or {}).get("safe") or {}).get("trading", "on"),
         "exposure": {"state": "none" if variables.get("botfleet_holds_positions") is False else "unproven"},
         "from": running_tag(halt),
-        "to": _ended_on(halt, revert, restored),
+        "to": _ended_on(halt, revert, earlier, check_mode),
         "safe_after_seconds": after(halt, decided, earlier.get("safe_after_seconds")) if safe else None,
         "restored_after_seconds": after(revert, decided, earlier.get("restored_after_seconds")) if restored else None,
         "stored": bool((last or {}).get("stored")),
@@ -147,21 +150,30 @@ def _stage_ok(result: Mapping[str, Any] | None, name: str) -> bool:
     return any(stage["name"] == name and stage["status"] == "ok" for stage in (result or {}).get("stages") or [])
 
 
-def _version(revert: Mapping[str, Any] | None) -> str | None:
-    """The tag that was read last after the revert."""
-    for stage, step in (("verify", "version"), ("revert", "code")):
-        result = step_of(revert, stage, step)
-        tag = (result.get("proof") or result.get("after") or {}).get("tag")
-        if tag and result.get("status") != "undone":
-            return str(tag)
-    return None
-
-
-def _ended_on(halt: Mapping[str, Any] | None, revert: Mapping[str, Any] | None, restored: bool) -> str | None:
-    """The tag that it is on now, None when nobody knows."""
+def _ended_on(halt: Result | None, revert: Result | None, earlier: Bot, check_mode: bool) -> str | None:
+    """The tag that was read last, None when nobody knows; in check mode the one that it would be on."""
     if revert and came_to(revert):
         return None
-    return _version(revert) or (tag_to_go_back_to(halt) if restored else running_tag(halt))
+    code, version = step_of(revert, "revert", "code"), step_of(revert, "verify", "version")
+    if code.get("status") in PROVEN:
+        if check_mode and code["status"] == "changed":
+            return tag_to_go_back_to(halt)
+        if version.get("status") in (*PROVEN, "failed"):
+            return _tag(version)
+        drifted = code["status"] == "resumed" and code["message"]
+        return None if drifted else _tag(code)
+    if version.get("status") in PROVEN:
+        return _tag(version)
+    if code.get("status") == "undone":
+        return (code["before"] or {}).get("tag")
+    if (code or not revert) and step_of(halt, "halt", "target").get("status") == "resumed":
+        return earlier.get("to")  # halt read it in an earlier run, which may have changed the code since
+    return running_tag(halt)
+
+
+def _tag(step: Bot) -> str | None:
+    tag: str | None = (step["proof"] or step["after"] or {}).get("tag")
+    return tag
 
 
 def _slowest(rows: list[Bot], figure: str) -> float | None:

@@ -379,3 +379,35 @@ def test_what_an_earlier_record_does_not_say_of_a_bot_outside_the_run_is_not_kno
     again = record(variables[:1], standing=first)
     assert again["outcome"] == "restored" and again["bots"][1]["exposure"] == {"state": "unproven"}
     assert problems("record", json.loads(json.dumps(again))) == []
+
+
+def test_the_tag_that_was_read_last(bot: Bot) -> None:
+    """Never the target just because the bot is restored."""
+    halt, revert = bot.halt(), bot.revert()
+    steps = {step["id"]: step for step in revert["steps"]}
+
+    def without(*names: str) -> dict[str, Any]:
+        return {**revert, "steps": [step for step in revert["steps"] if step["id"] not in names]}
+
+    assert row(halt, without("version"), bot)["to"] == GOOD, "read when it was checked out"
+    moved_by_nobody = row(halt, without("version", "code"), bot)
+    assert moved_by_nobody["restored"] and moved_by_nobody["to"] == BAD, "as go_live: halt read it last"
+    for step in (steps["version"], steps["code"]):
+        step["proof"] = step["after"] = {"tag": None}
+    assert row(halt, revert, bot)["to"] is None, "it is on a commit without a tag"
+
+
+def test_the_tag_of_a_bot_that_an_earlier_run_moved(bot: Bot) -> None:
+    """Halt keeps what it read in the first run: what moved since is what the record of that run says."""
+    first = record([bot.variables(bot.halt(), bot.revert(healthy=False))])
+    held = bot.variables(bot.halt(), SKIPPED)
+    assert first["bots"][0]["to"] == GOOD
+    assert record([held], standing=first)["bots"][0]["to"] == GOOD
+    assert record([held])["bots"][0]["to"] is None
+
+
+def test_the_tag_of_a_bot_whose_version_is_not_proven(bot: Bot) -> None:
+    halt, revert = bot.halt(), bot.revert(healthy=False)
+    version = next(step for step in revert["steps"] if step["id"] == "version")
+    version.update(status="failed", proof=None, after=None, message="another tag is checked out")
+    assert row(halt, revert, bot)["to"] is None
