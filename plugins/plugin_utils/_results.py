@@ -85,6 +85,21 @@ def not_proven(result: Result, *, resumed: bool) -> str:
     return "; ".join(f'no proof of "{reading["name"]}": {reading["message"]}' for reading in unproven)
 
 
+def process(result: Result | None) -> str:
+    """``stopped`` only by what was read last, ``running`` by the last step that saw it, else ``unknown``."""
+    if not result or came_to(result):
+        return "unknown"
+    stopped = [reading["ok"] for reading in result["safe"]["read"] if reading["until_resume"]]
+    if stopped and all(stopped):
+        return "stopped"
+    seen = [
+        (step["proof"] or step["after"] or step["before"] or {}).get("state")
+        for step in result["steps"]
+        if step["operation"] == "bot_service" and step["status"] not in ("skipped", "resumed")
+    ]
+    return "running" if seen and seen[-1] in ("running", "starting") else "unknown"
+
+
 def step_of(result: Result | None, stage: str, step_id: str) -> dict[str, Any]:
     """A step of a transaction's result, empty if it is not there."""
     steps: list[dict[str, Any]] = list((whole(result) or {}).get("steps") or [])

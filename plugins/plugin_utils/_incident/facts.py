@@ -63,15 +63,16 @@ def systems(record: Record) -> Markdown:
     bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
     return table(
         [
-            ("Bot", "Kind", "Ended", "From", "To", "Trading", "Safe after", "Restored after", "Failure"),
+            ("Bot", "Kind", "Ended", "From", "To", "Trading", "Process", "Safe after", "Restored after", "Failure"),
             *(
                 (
                     bot["name"],
                     bot["kind"],
-                    "restored" if bot["restored"] else "safe" if bot["safe"] else "NOT SAFE",
+                    _ended(bot),
                     bot["from"],
                     bot["to"],
                     bot["trading"],
+                    bot.get("process", "unknown"),
                     _seconds(bot["safe_after_seconds"]),
                     _seconds(bot["restored_after_seconds"]),
                     bot["failure"],
@@ -80,6 +81,11 @@ def systems(record: Record) -> Markdown:
             ),
         ]
     )
+
+
+def _ended(bot: Mapping[str, Any]) -> str:
+    state = "restored" if bot["restored"] else "safe" if bot["safe"] else "NOT SAFE"
+    return state if bot.get("in_this_run", True) else f"{state} (not in the last run)"
 
 
 def positions(record: Record) -> Markdown:

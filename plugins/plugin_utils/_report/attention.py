@@ -104,8 +104,9 @@ def _said(row: Mapping[str, Any], status: str) -> Iterator[Said]:
 def _now(row: Mapping[str, Any], check_mode: bool) -> list[Said]:
     version = row["to"] or "not known"
     trading = {"off": "off, read back", "on": "on, or not read, which counts as on"}.get(row["trading"], row["trading"])
-    facts = [("trading", trading), ("exposure", row["exposure"]["state"])]
-    return facts if check_mode else [("version", version), *facts]
+    facts = [("trading", trading), ("process", row.get("process", "unknown")), ("exposure", row["exposure"]["state"])]
+    earlier = [] if row.get("in_this_run", True) else [("read", "in an earlier run, it was not in the last one")]
+    return facts if check_mode else [("version", version), *facts, *earlier]
 
 
 def _to_do(state: str, was_read: bool, failed: bool) -> str:

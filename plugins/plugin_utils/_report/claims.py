@@ -17,7 +17,7 @@ SAFE_MEANS = "Safe says that everything that its plan lists was read back: proce
 
 def claims(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Claim]:
     """Headings and sentences."""
-    return [*_check(record), *_exposure(bots), _data_loss(record), *_stored(bots), *_times(record)]
+    return [*_check(record), *_exposure(bots), _data_loss(record), *_outside(bots), *_stored(bots), *_times(record)]
 
 
 def _check(record: Mapping[str, Any]) -> list[Claim]:
@@ -58,6 +58,14 @@ def _stored(bots: Sequence[Bot]) -> list[Claim]:
         return []
     sentence = f"{count(stored)} only returned the result of a rollback that was closed before. Nothing was read anew."
     return [("Some results are stored", sentence)]
+
+
+def _outside(bots: Sequence[Bot]) -> list[Claim]:
+    outside = sum(not bot.in_last_run for bot in bots)
+    if not outside:
+        return []
+    sentence = f"What the page says of {count(outside)} is as an earlier run of this id left it. Nothing was read anew."
+    return [("Not all bots were in the last run", sentence)]
 
 
 def _times(record: Mapping[str, Any]) -> list[Claim]:

@@ -29,7 +29,7 @@ def command(record: Mapping[str, Any]) -> str:
     Ansible splits what follows ``-e`` at blanks and evaluates templates in it: a value that is not plain is given as
     JSON, and one that could be a template, such as a reason that came with an alert, is left to be written anew.
     """
-    given = {"plan": record["plan"], "scope": record["scope"], "rollback_id": record["rollback_id"]}
+    given = {"plan": record["plan"], "scope": _scope(record), "rollback_id": record["rollback_id"]}
     inputs = record.get("inputs") or {}
     target_is_plans = inputs.get("target") == "current" and record["plan"] == "go_live"
     for name, default in DEFAULTS.items():
@@ -46,6 +46,13 @@ def command(record: Mapping[str, Any]) -> str:
     options = [_option(name, value) for name, value in {**given, "reason": record["reason"]}.items()]
     first = f"ansible-playbook tradeops.botfleet.rollback -i inventory -f {len(record['bots'])}"
     return " \\\n  ".join([first + (" --check --diff" if record["check_mode"] else ""), *options])
+
+
+def _scope(record: Mapping[str, Any]) -> str:
+    """The scope of the last run; if that leaves bots out, all that are not restored."""
+    if all(bot.get("in_this_run", True) for bot in record["bots"]):
+        return str(record["scope"])
+    return ",".join(bot["name"] for bot in record["bots"] if not bot["restored"])
 
 
 def _option(name: str, value: Any) -> str:

@@ -23,6 +23,10 @@ class Bot:
     state: str
     row: Mapping[str, Any]
 
+    @property
+    def in_last_run(self) -> bool:
+        return bool(self.row.get("in_this_run", True))
+
 
 def fleet(record: Mapping[str, Any]) -> list[Bot]:
     """Exposed bots first, those that may be trading before the others; then safe ones, then restored ones."""

@@ -22,7 +22,7 @@ SKIPPED = {"changed": False, "skipped": True, "skip_reason": "Conditional result
 
 
 class Setting(Operation):
-    """One key of a JSON file; the code's tag is one, read as git_deploy_tag shows it."""
+    """One key of a JSON file; code and process are read as git_deploy_tag and bot_service show them."""
 
     def _read(self) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(Path(self.options["path"]).read_text())
@@ -30,7 +30,7 @@ class Setting(Operation):
 
     def observe(self) -> State:
         value = self._read()[self.options["key"]]
-        state: State = {"tag": value} if self.options["key"] == "code" else {"value": value}
+        state: State = {{"code": "tag", "process": "state"}.get(self.options["key"], "value"): value}
         return {**state, "target": {"tag": self.options["value"]}}
 
     def plan(self, before: State) -> Plan:
@@ -73,7 +73,8 @@ class Bot:
 
     def step(self, key: str, value: str, step_id: str = "", **more: Any) -> dict[str, Any]:
         options = {"path": str(self.path), "key": key, "value": value, **more.pop("options", {})}
-        return {"id": step_id or key, "name": f"{key} {value}", "operation": "setting", "options": options, **more}
+        operation = "bot_service" if key == "process" else "setting"
+        return {"id": step_id or key, "name": f"{key} {value}", "operation": operation, "options": options, **more}
 
     def safe(self) -> list[dict[str, Any]]:
         return [self.step("flag", "down"), self.step("process", "stopped", until_resume=True)]
@@ -88,7 +89,7 @@ class Bot:
             "stages": stages,
             **fields,
         }
-        result = Transaction(request_from(request), {"setting": Setting}).run()
+        result = Transaction(request_from(request), {"setting": Setting, "bot_service": Setting}).run()
         result["controller_times"] = {"sent": DECIDED_EPOCH, "received": DECIDED_EPOCH + received}
         result = json.loads(json.dumps(result))
         return dict(result)
@@ -104,7 +105,7 @@ class Bot:
         return self.run([{"name": "halt", "on_failure": "continue", "budget": 30, "steps": steps}], received, **fields)
 
     def revert(
-        self, received: float = 9.0, code_fails: bool = False, healthy: bool = True, **fields: Any
+        self, received: float = 9.0, code_fails: bool = False, healthy: bool = True, starts: bool = True, **fields: Any
     ) -> dict[str, Any]:
         stages = [
             {
@@ -118,7 +119,7 @@ class Bot:
                 "name": "resume",
                 "requires_safe": True,
                 "budget": 120,
-                "steps": [self.step("process", "running", "start")],
+                "steps": [self.step("process", "running", "start", when=starts)],
             },
             {
                 "name": "verify",

@@ -67,12 +67,12 @@ def test_the_facts_of_a_rollback(record: dict[str, Any]) -> None:
     assert facts["Corrective actions due"] == "2026-01-12 03:15:00 UTC"
     assert facts["History"] == f"line 7, {'ab' * 32}"
     systems = section(page, "Systems affected")
-    assert [(row[0], row[2], row[3], row[4], row[5]) for row in systems] == [
-        ("c-exposed", "NOT SAFE", "-", "-", "on"),
-        ("b-safe", "safe", BAD, BAD, "off"),
-        ("a-restored", "restored", BAD, GOOD, "off"),
+    assert [tuple(row[column] for column in (0, 2, 3, 4, 5, 6)) for row in systems] == [
+        ("c-exposed", "NOT SAFE", "-", "-", "on", "unknown"),
+        ("b-safe", "safe", BAD, BAD, "off", "stopped"),
+        ("a-restored", "restored", BAD, GOOD, "off", "running"),
     ]
-    assert "unreachable" in systems[0][8] and "told to fail" in systems[1][8]
+    assert "unreachable" in systems[0][9] and "told to fail" in systems[1][9]
 
 
 def test_positions_that_nobody_read_are_called_unknown(record: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ def test_no_text_of_others_can_be_anything_but_text(tmp_path: Path) -> None:
     assert "<script" not in injected and "<img" not in injected and not re.search(r"(?<!\\)[]`*]\(?http|!\[", injected)
     assert injected.count("\n<!-- botfleet facts: end") == 1
     for line in injected.splitlines():
-        assert len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 4, 5, 6, 10), line
+        assert len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 4, 5, 6, 11), line
 
 
 def test_a_fleet_of_hundreds_names_the_first_and_counts_the_others(record: dict[str, Any]) -> None:
@@ -169,3 +169,9 @@ def test_bytes_that_are_no_text_stay_as_people_wrote_them(tmp_path: Path, record
     Artifacts(str(tmp_path), "rb-1").write_pages({**record, "reason": "again"}, [])
     assert path.read_bytes().endswith(b"caf\xe9\r\n") and b"| Reason | again |" in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o660
+
+
+def test_a_bot_that_only_an_earlier_run_was_about_is_marked(record: dict[str, Any]) -> None:
+    record["bots"][2]["in_this_run"] = False
+    systems = section(incident(record), "Systems affected")
+    assert [row[2] for row in systems] == ["NOT SAFE (not in the last run)", "safe", "restored"]

@@ -411,3 +411,34 @@ def test_the_tag_of_a_bot_whose_version_is_not_proven(bot: Bot) -> None:
     version = next(step for step in revert["steps"] if step["id"] == "version")
     version.update(status="failed", proof=None, after=None, message="another tag is checked out")
     assert row(halt, revert, bot)["to"] is None
+
+
+def test_whether_the_process_runs_as_it_was_read_last(tmp_path: Path) -> None:
+    """A bot that trades as soon as it runs ends restored and stopped."""
+    back, stays, failed, held, stuck, gone, went, checked = (Bot(tmp_path, f"bot-{number}") for number in range(8))
+    unread = stuck.halt(stop_fails=True)
+    for step in unread["steps"]:
+        step["before"] = None
+    told = {
+        "running": row(back.halt(), back.revert(), back),
+        "stopped": row(stays.halt(), stays.revert(starts=False), stays),
+        "stopped again": row(failed.halt(), failed.revert(healthy=False), failed),
+        "held": row(held.halt(), SKIPPED, held),
+        "not stopped": row(stuck.halt(stop_fails=True), SKIPPED, stuck),
+        "not read": row(unread, SKIPPED, stuck),
+        "gone": row(UNREACHABLE, SKIPPED, gone),
+        "went": row(went.halt(), TIMED_OUT, went),
+        "checked": row(checked.halt(check_mode=True), checked.revert(check_mode=True), checked, check_mode=True),
+    }
+    assert told["stopped"]["restored"] and told["running"]["restored"]
+    assert {name: entry["process"] for name, entry in told.items()} == {
+        "running": "running",
+        "stopped": "stopped",
+        "stopped again": "stopped",
+        "held": "stopped",
+        "not stopped": "running",
+        "not read": "unknown",
+        "gone": "unknown",
+        "went": "unknown",
+        "checked": "running",
+    }

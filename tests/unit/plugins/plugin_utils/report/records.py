@@ -18,7 +18,9 @@ from ..results import DECIDED, DECIDED_EPOCH, SKIPPED, UNREACHABLE, Bot
 BUDGETS = {"halt": 30.0, "revert": 60.0, "resume": 120.0, "verify": 5.0}
 
 
-def record(variables: list[dict[str, Any]], check_mode: bool = False, **inputs: Any) -> dict[str, Any]:
+def record(
+    variables: list[dict[str, Any]], check_mode: bool = False, standing: Any = None, **inputs: Any
+) -> dict[str, Any]:
     """A record as the rollback writes it."""
     by_name = {entry["inventory_hostname"]: entry for entry in variables}
     given = {
@@ -32,7 +34,7 @@ def record(variables: list[dict[str, Any]], check_mode: bool = False, **inputs: 
         "inputs": {"target": "previous", "batch": "50%", "max_unsafe": 1, "positions": "handled"},
         **inputs,
     }
-    return build_record(given, by_name, check_mode, DECIDED_EPOCH + 90)
+    return build_record(given, by_name, check_mode, DECIDED_EPOCH + 90, standing)
 
 
 def once(make: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -70,6 +72,15 @@ def mixed(root: Path) -> dict[str, Any]:
     waiting = held.variables(held.halt(), SKIPPED)
     waiting["halt_barrier"] = barrier(["held", "gone"], {"held": waiting, "gone": rows[-1]})
     return timed(record([*rows, waiting]))
+
+
+@once
+def narrower(root: Path) -> dict[str, Any]:
+    """A bot that is not to run, and two that only the run before was about, of which one is exposed."""
+    stays, good, gone = (Bot(root, name) for name in ("stays", "good", "gone"))
+    last = stays.variables(stays.halt(), stays.revert(starts=False))
+    first = [last, good.variables(good.halt(), good.revert()), gone.variables(UNREACHABLE, SKIPPED)]
+    return record([last], standing=record(first))
 
 
 @once

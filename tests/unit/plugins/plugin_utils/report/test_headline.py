@@ -122,3 +122,17 @@ def test_one_bot_and_no_bot(tmp_path: Path) -> None:
     found = records.restored(tmp_path, 1)
     assert text(classed(page(found), "lead")[0]).startswith("bot-1 is back on")
     assert page({**found, "bots": [], "outcome": "exposed"}) is not None
+
+
+def test_bots_outside_the_last_run_are_marked_and_a_stopped_one_shows(tmp_path: Path) -> None:
+    root = page(records.narrower(tmp_path))
+    rows = {text(row[0]): [text(row[1]), text(row[6])] for row in section(root, "bots").iter("tr") if row.get("class")}
+    assert rows == {
+        "gone": ["NOT SAFE not in the last run", "on, unknown"],
+        "good": ["restored not in the last run", "off, running"],
+        "stays": ["restored", "off, stopped"],
+    }
+    (now,) = classed(section(root, "attention"), "now")
+    assert "process unknown" in text(now) and "it was not in the last one" in text(now)
+    assert "-e scope=gone" in text(section(root, "attention")), "the scope of the last run would leave it out again"
+    assert "2 bots is as an earlier run of this id left it" in text(root)
