@@ -209,12 +209,12 @@ def table(root: Path) -> str:
     """How each bot is, for people."""
     if not marker(root).exists():
         raise FleetError(f"there is no demo fleet in {root}: start one with up")
-    rows = [["BOT", "KIND", "PORT", "PID", "RELEASE", "TRADING", "ORDERS", "BAD", ""]]
+    rows = [["BOT", "PORT", "PID", "RELEASE", "TRADING", "ORDERS", "BAD", ""]]
     for bot in (Bot(**entry) for entry in json.loads(marker(root).read_text())):
         page = bot.status() or {"trading": None}
         trading = {True: "on", False: "off", None: "stopped"}[page["trading"]]
         pid, release, orders, bad = (page.get(key, "-") for key in ("pid", "version", "orders", "bad_orders"))
-        cells = [bot.name, bot.kind, bot.port, pid, release, trading, orders, bad, page.get("reason") or ""]
+        cells = [bot.name, bot.port, pid, release, trading, orders, bad, page.get("reason") or ""]
         rows.append([str(cell) for cell in cells])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
