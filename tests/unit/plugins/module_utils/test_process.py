@@ -24,6 +24,8 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._process import 
 def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process of which the test is the parent, so that it becomes a zombie when it ends."""
     with subprocess.Popen(["sleep", "60"], cwd=tmp_path, start_new_session=True) as process:
+        while not reading(process.pid).command:  # it is still becoming sleep
+            time.sleep(0.01)
         yield process
         process.kill()
 

@@ -56,10 +56,13 @@ def bot(bots: Path) -> Directory:
 
 
 def started(options: dict[str, Any]) -> int:
-    """Start it; returns the main pid."""
+    """Start it, and let it get as far as to handle signals; returns the main pid."""
+    notes = Path(options["chdir"], "notes")
+    notes.unlink(missing_ok=True)
     outcome = carried_out(options, "started")
     assert outcome.status == "changed", outcome.message
     assert outcome.proof is not None
+    wait_for(lambda: notes.exists() and "began" in notes.read_text())
     return int(outcome.proof["main_pid"])
 
 
@@ -236,7 +239,7 @@ class TestProcess:
         assert outcome.status == "failed"
         assert "does not look like its command" in outcome.message
         assert not [p for p in _process.all_processes().values() if p.cwd == str(bot.path)]
-        started({**options, "pattern": "sleep 600"})
+        assert carried_out({**options, "pattern": "sleep 600"}, "started").status == "changed"
 
     def test_restarted_is_another_process(self, bot: Directory) -> None:
         """S1.5."""
