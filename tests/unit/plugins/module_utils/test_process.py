@@ -106,7 +106,7 @@ def test_a_family_is_descendants_and_sessions(tmp_path: Path) -> None:
             while True:
                 everyone = _process.all_processes()
                 family = _process.family([everyone[process.pid]], everyone)
-                if {member.command[-1] for member in family.values()} == wanted:
+                if {"".join(member.command[-1:]) for member in family.values()} == wanted:
                     break
                 assert time.monotonic() < deadline
             assert os.getpid() not in family
