@@ -56,25 +56,18 @@ def wrong_import(log: str) -> list[str]:
 
 
 def wrong_image(containerfile: str, python: str, system: str, requirements: str) -> list[str]:
-    """What an execution environment would lack.
+    """Sentences: what an execution environment would have too much or too little.
 
-    python, system: what ansible-builder collected from the installed collection
-    requirements: the collection's own requirements.txt
+    python, system: the files that ansible-builder collected from the installed collection
+    requirements: the collection's requirements.txt
     """
-    collected = [line.split("  #")[0] for line in python.splitlines() if line.strip()]
+    packages = [line.split("  #")[0] for line in python.splitlines() if line]
     wanted = [line for line in requirements.splitlines() if line and not line.startswith("#")]
-    unconditional = re.findall(r"^(\S+) \[platform:rpm\]", system, re.MULTILINE)
-    return [
-        *(f"{line} of requirements.txt was not collected" for line in wanted if line not in collected),
-        *(f"{line} was collected, and is not in requirements.txt" for line in collected if line not in wanted),
-        *(
-            []
-            if unconditional == ["openssh-clients"]
-            else [f"would install {unconditional} instead of openssh-clients"]
-        ),
-        *(
-            f"the Containerfile lacks {word}"
-            for word in ("ansible-core>=2.18,<2.22", "ansible-galaxy collection install", "introspect.py introspect")
-            if word not in containerfile
-        ),
-    ]
+    programs = re.findall(r"^(\S+) \[platform:rpm\]", system, re.MULTILINE)
+    steps = ["ansible-core>=2.18,<2.22", "ansible-galaxy collection install", "introspect.py introspect"]
+    problems = [f"the Containerfile lacks {step!r}" for step in steps if step not in containerfile]
+    if packages != wanted:
+        problems.append(f"it would have the Python packages {packages} instead of those of requirements.txt, {wanted}")
+    if programs != ["openssh-clients"]:
+        problems.append(f"it would have the system's packages {programs}, where only openssh-clients is needed")
+    return problems
