@@ -1,19 +1,20 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real sshd on loopback, and a proxy before it that can be cut or stalled."""
+"""A real sshd on loopback, and a proxy before it or another host that can be cut, stalled or slow."""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
 import os
-import select
+import queue
 import shutil
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,54 +69,99 @@ class SshServer:
 
 
 class Proxy:
-    """Forwards loopback connections to ``target`` until it is told to misbehave."""
+    """Forwards loopback connections to ``target``, a port of loopback or an address, until it is told to misbehave.
 
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._stalled = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+    delay: s that each direction takes: 0.15 is a round trip of 300 ms. Bytes are under way together, as on a long
+    line; making a connection takes one round trip.
+    """
+
+    def __init__(self, target: int | tuple[str, int], delay: float = 0.0) -> None:
+        self.delay = delay
+        self._target = ("127.0.0.1", target) if isinstance(target, int) else target
+        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self.port = 0
+        self._listen()
 
     def cut(self) -> None:
         """Close every connection and take no new one."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for pair in self._pairs:
-            for end in pair:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+        for pair in list(self._pairs):
+            _shut(*pair)
+
+    def mend(self) -> None:
+        """Take connections again after a cut, on the same port."""
+        self._listen()
 
     def stall(self) -> None:
         """Keep every connection open, take new ones, and forward nothing any more."""
-        self._stalled.set()
+        self._flowing.clear()
 
-    def _accept(self) -> None:
+    def resume(self) -> None:
+        """Forward again after a stall, what came meanwhile first."""
+        self._flowing.set()
+
+    def _listen(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        _start(self._accept, self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                client, _address = self._listener.accept()
+                client, _address = listener.accept()
             except OSError:
                 return
-            pair = (client, socket.create_connection(("127.0.0.1", self._target)))
-            self._pairs.append(pair)
-            threading.Thread(target=self._forward, args=pair, daemon=True).start()
+            _start(self._serve, client)
 
-    def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        other = {client: server, server: client}
-        with contextlib.suppress(OSError), client, server:
+    def _serve(self, client: socket.socket) -> None:
+        time.sleep(2 * self.delay)
+        with contextlib.suppress(OSError), client, socket.create_connection(self._target) as server:
+            self._pairs.add((client, server))
+            if self._listener.fileno() < 0:
+                return  # cut while it was being made
+            for thread in [_start(self._deliver, *ends) for ends in ((client, server), (server, client))]:
+                thread.join()
+            self._pairs.discard((client, server))
+
+    def _deliver(self, source: socket.socket, sink: socket.socket) -> None:
+        """Pass on what comes, each piece in its time; the end of one direction leaves the other open."""
+        line: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        _start(self._read, source, line)
+        try:
             while True:
-                ready, _unused, _unused = select.select([client, server], [], [])
-                self._hold()
-                for end in ready:
-                    data = end.recv(1 << 16)
-                    if not data:
-                        return
-                    other[end].sendall(data)
+                due, data = line.get()
+                time.sleep(max(0.0, due - time.monotonic()))
+                self._flowing.wait()
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)
+        except OSError:
+            _shut(source, sink)
 
-    def _hold(self) -> None:
-        while self._stalled.is_set():
-            time.sleep(0.1)
+    def _read(self, source: socket.socket, line: queue.SimpleQueue[tuple[float, bytes]]) -> None:
+        data = b"unread"
+        while data:
+            try:
+                data = source.recv(1 << 16)
+            except OSError:
+                data = b""
+            line.put((time.monotonic() + self.delay, data))
+
+
+def _start(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def _shut(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 def free_port() -> int:
