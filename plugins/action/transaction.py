@@ -15,12 +15,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._transaction.spec import OPTIONS
+from ..plugin_utils._agent import Broken, Exchange, packed
 from ..plugin_utils._controller import controller
 from ..plugin_utils._steps import StepReader, template_secrets
 
 LOCAL = ("secrets_from", "validate_only")
 OLDEST_PYTHON = (3, 9)
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # what a shell says of a command
+packed()  # once, before Ansible forks a worker for each bot
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -48,14 +50,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             "secrets": secrets,
         }
         started = time.time()
-        result.update(
-            self._execute_module(module_name="tradeops.botfleet.transaction", module_args=sent, task_vars=variables)
-        )
+        result.update(self._through_agent(sent) or self._through_module(sent, variables))
         if "steps" in result:
             result["controller_times"] = {"sent": started, "received": time.time()}
-        else:
-            result["msg"] = self._unfit_python() or result.get("msg")
         return result
+
+    def _through_agent(self, sent: dict[str, Any]) -> dict[str, Any] | None:
+        """The result of an armed host's agent; None if there is none, or the connection cannot hand it its request."""
+        if not self._is_pipelining_enabled("new"):
+            return None
+        exchange = Exchange(sent, check_mode=self._task.check_mode)
+        environment = self._compute_environment_string()
+        done = self._low_level_execute_command(f"{environment} {exchange.command}".strip(), in_data=exchange.data)
+        try:
+            answer = exchange.result(done)
+        except Broken as error:
+            return {"failed": True, "msg": str(error), "path": "agent"}
+        return answer and {**answer, "path": "agent"}
+
+    def _through_module(self, sent: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        name = "tradeops.botfleet.transaction"
+        answer: dict[str, Any] = self._execute_module(module_name=name, module_args=sent, task_vars=variables)
+        if "steps" not in answer:
+            answer["msg"] = self._unfit_python() or answer.get("msg")
+        return {**answer, "path": "module"}
 
     def _unfit_python(self) -> str:
         """Why a module that brought no result could not run, if that is because of the host's Python."""

@@ -106,7 +106,8 @@ options:
         type: str
   safe:
     description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume)
-      holds until the bot is started again.
+      holds until the bot is started again. One with C(required=false) is applied with the others when the bot is made
+      safe after a failure, but not read back.
     type: dict
     suboptions:
       steps:
@@ -251,6 +252,10 @@ safe:
     read to say so.
   returned: always
   type: dict
+path:
+  description: How it got there, C(agent) on an armed host, else C(module).
+  returned: always
+  type: str
 controller_times:
   description: When the steps were sent and the result received, in seconds since the epoch by the controller's clock.
   returned: always
@@ -259,22 +264,14 @@ controller_times:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._registry import OPERATIONS
-from ..module_utils._transaction.engine import Transaction
-from ..module_utils._transaction.request import request_from
+from ..module_utils._transaction.perform import perform
 from ..module_utils._transaction.spec import OPTIONS
 
 
 def main() -> None:
     """Carry out what the action plugin sent."""
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    safe = (module.params["safe"] or {}).get("steps")
-    request = request_from({**module.params, "safe": safe, "check_mode": module.check_mode})
-    result = Transaction(request, OPERATIONS).run()
-    for note in result["notes"]:
-        module.warn(f"{module.params['bot']}: {note}")
-    result["diff"] = [diff for step in result["steps"] if step["touched"] for diff in step["diff"]]
-    module.exit_json(**result)
+    module.exit_json(**perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import Any
 import ansible_collections.tradeops.botfleet as collection
 import pytest
 
+from tests.peers.armed import arm
+
 COLLECTIONS = Path(next(iter(collection.__path__))).parents[2]
 
 
@@ -29,10 +31,14 @@ class Run:
 
 
 class Controller:
-    """Runs plays in a directory of its own."""
+    """Runs plays in a directory of its own. path: how their transactions are to get to the host."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, path: str = "module") -> None:
         self.root = root
+        self.path = path
+        if path == "agent":
+            (root / "state").mkdir()
+            arm(root / "state")
         self.environment = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
@@ -80,7 +86,14 @@ class Controller:
         run = Run(done.returncode, done.stdout + done.stderr)
         if results.exists():
             run.results = json.loads(results.read_text())
+            assert {result["path"] for result in run.results.values() if result and "path" in result} <= {self.path}
         return run
+
+
+@pytest.fixture(params=["module", "agent"])
+def either_path(tmp_path: Path, request: pytest.FixtureRequest) -> Controller:
+    """Of a host that is not armed, and of one that is."""
+    return Controller(tmp_path, request.param)
 
 
 @pytest.fixture

@@ -114,10 +114,10 @@ def steps(port: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+@pytest.fixture(scope="module", params=["module", "agent"])
+def seen(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Seen:
     """One run, watched: steps that change, steps that fail while they hold a secret; then the module alone."""
-    controller = Controller(tmp_path_factory.mktemp("canaries"))
+    controller = Controller(tmp_path_factory.mktemp("canaries"), request.param)
     controller.environment["ANSIBLE_INJECT_INVOCATION"] = (
         "true"  # shows the arguments, as all did before ansible-core 2.20
     )
@@ -204,7 +204,7 @@ def test_the_most_verbose_output_shows_none(seen: Seen) -> None:
 
 def test_the_state_directory_keeps_none(seen: Seen) -> None:
     """What was replaced is kept on purpose, in a file of its own that nobody else can read."""
-    files = [path for path in (seen.root / "state").rglob("*") if path.is_file()]
+    files = [path for path in (seen.root / "state" / "bot-1").rglob("*") if path.is_file()]
     assert {"journal.jsonl", "results.json"} <= {path.name for path in files}
     assert [path for path in files if LEAK in path.read_text()] == []
     kept = seen.root / "replaced.json"
@@ -213,10 +213,11 @@ def test_the_state_directory_keeps_none(seen: Seen) -> None:
 
 
 def test_syslog_receives_none(seen: Seen) -> None:
-    """Ansible logs a module's arguments there."""
+    """Ansible logs a module's arguments there, of which an agent has none."""
     if seen.log is None:
         pytest.skip("somebody else listens at /dev/log, or it takes root to listen there")
-    assert "Invoked with" in seen.log and "go_live_flag" in seen.log
+    assert "Invoked with" in seen.log
+    assert ("go_live_flag" in seen.log) == (seen.run.results["halted"]["path"] == "module")
     assert_no_canary(seen.log)
 
 

@@ -47,9 +47,9 @@ def raise_flags(root: Path, *names: str) -> None:
         (root / name).write_text("live")
 
 
-def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(controller: Controller) -> None:
+def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(either_path: Controller) -> None:
     """Undefined paths, filters that raise, variables that are not there: the flag goes down all the same."""
-    raise_flags(controller.root, "first", "last", "inline", "deep", "tilde", "nested")
+    raise_flags(either_path.root, "first", "last", "inline", "deep", "tilde", "nested")
     steps = [
         lower("first"),
         lower("undefined", "{{ nowhere }}/flag"),
@@ -58,8 +58,8 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
         {**lower("when"), "when": "{{ nowhere }}"},
         lower("last", config_path="{{ nowhere | default(omit) }}", config_key="{{ nowhere | default(omit) }}"),
     ]
-    (controller.root / "home").mkdir()
-    (controller.root / "home" / "tilde").write_text("live")
+    (either_path.root / "home").mkdir()
+    (either_path.root / "home" / "tilde").write_text("live")
     tasks = [
         transaction(
             "mixed",
@@ -79,7 +79,7 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
         transaction("deep", [halt(steps_from="deep_steps")]),
         {
             **transaction("tilde", [halt(steps=[lower("tilde", "~/tilde")])]),
-            "environment": {"HOME": str(controller.root / "home")},
+            "environment": {"HOME": str(either_path.root / "home")},
         },
         transaction("nothing", [halt(steps_from="mixed_steps", only=[], no_steps="this kind has none")]),
         transaction("something", [halt(steps=[lower("nested")], no_steps="this kind has none")]),
@@ -87,7 +87,7 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
         transaction("validated", [halt(steps_from="mixed_steps")], validate_only=True),
     ]
     deep = {"path": "{{ root }}/deep", "state": "absent", "config_path": "{{ nowhere | default(omit) }}"}
-    run = controller.play(
+    run = either_path.play(
         tasks,
         mixed_steps=steps,
         mixed_safe=[lower("first"), lower("undefined", "{{ nowhere }}")],
@@ -106,7 +106,7 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
     }, run.output
     assert "nowhere" in message(run, "mixed", "undefined") and "nowhere" in message(run, "mixed", "when")
     assert [reading["ok"] for reading in run.results["mixed"]["safe"]["read"]] == [True, False]
-    assert not (controller.root / "first").exists() and not (controller.root / "last").exists()
+    assert not (either_path.root / "first").exists() and not (either_path.root / "last").exists()
 
     assert "'nowhere_steps' is not defined" in message(run, "missing", "nowhere_steps")
     assert "'text_steps' is not a list" in message(run, "text", "text_steps")
@@ -114,12 +114,12 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
     assert statuses(run, "deep") == {"deep": "changed"}, "an omitted option in a nested variable is left out"
 
     assert statuses(run, "tilde") == {"tilde": "changed"}, "~ is the home of the bot's host, not the controller's"
-    assert (controller.root / "tilde").exists() and not (controller.root / "home" / "tilde").exists()
+    assert (either_path.root / "tilde").exists() and not (either_path.root / "home" / "tilde").exists()
 
     assert message(run, "nothing", "steps") == "this kind has none" and run.results["nothing"]["failed"]
     assert statuses(run, "something") == {"nested": "changed"}
 
-    assert "name each stage once" in run.results["named_twice"]["msg"] and (controller.root / "inline").exists()
+    assert "name each stage once" in run.results["named_twice"]["msg"] and (either_path.root / "inline").exists()
     validated = run.results["validated"]
     assert validated["failed"] and len(validated["invalid"]) == 4 and not validated["changed"]
 
@@ -162,11 +162,11 @@ class Vault:
         return str(path)
 
 
-def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(controller: Controller) -> None:
-    vault = Vault(controller)
+def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(either_path: Controller) -> None:
+    vault = Vault(either_path)
     variables = vault.variables("CANARY-key-0001")
-    raise_flags(controller.root, "first", "last")
-    (controller.root / "exchange.yaml").write_text("exchanges:\n  binance:\n    testnet: false\n    api_key: real\n")
+    raise_flags(either_path.root, "first", "last")
+    (either_path.root / "exchange.yaml").write_text("exchanges:\n  binance:\n    testnet: false\n    api_key: real\n")
     on_testnet = {
         "name": "Testnet",
         "id": "testnet",
@@ -185,7 +185,7 @@ def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(control
         "secrets": {"binance": "{{ credentials }}"},
         "steps": [lower("first"), on_testnet, secret_path, lower("last")],
     }
-    run = controller.play([task], "--vault-password-file", str(vault.wrong), files=(variables,), **given)
+    run = either_path.play([task], "--vault-password-file", str(vault.wrong), files=(variables,), **given)
     assert statuses(run, "mixed") == {
         "first": "changed",
         "testnet": "failed",
@@ -193,12 +193,12 @@ def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(control
         "last": "changed",
     }, run.output
     assert run.results["mixed"]["safe"]["is_safe"]
-    assert not (controller.root / "first").exists() and not (controller.root / "last").exists()
+    assert not (either_path.root / "first").exists() and not (either_path.root / "last").exists()
 
     task["tradeops.botfleet.transaction"]["rollback_id"] = "rb-2"
-    run = controller.play([task], "--vault-password-file", str(vault.right), files=(variables,), **given)
+    run = either_path.play([task], "--vault-password-file", str(vault.right), files=(variables,), **given)
     assert statuses(run, "mixed")["testnet"] == "changed", "with the right password it works"
-    assert "CANARY-key-0001" in (controller.root / "exchange.yaml").read_text()
+    assert "CANARY-key-0001" in (either_path.root / "exchange.yaml").read_text()
     assert "CANARY-key-0001" not in json.dumps(run.results) + run.output
 
 
