@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 PLAN = emergency
+HOSTS = 20
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -16,8 +17,14 @@ demo-down: ## stop the demo's bots and remove what they left
 test: setup ## every part of the tests; PARTS="lint sanity(2.18)" for some
 	@.cache/venv/bin/python tools/test.py '$(PARTS)'
 
-lint typing unit playbooks fleet: setup ## one part of the tests
+lint typing unit playbooks: setup ## one part of the tests
 	@.cache/venv/bin/nox --session $@
+
+fleet: setup ## HOSTS=20 containers with systemd and sshd, a live bot on each; inventory .cache/fleet/hosts.yml; needs root
+	@.cache/venv/bin/python tests/fleet/fleet.py up --hosts $(HOSTS) --bots
+
+fleet-down: ## remove them
+	@[ ! -x .cache/venv/bin/python ] || .cache/venv/bin/python tests/fleet/fleet.py down
 
 bench: ## measure it on 12, 48 and 200 bots and write docs/benchmarks.md, about an hour
 	@python3 tools/setup.py bench
@@ -30,4 +37,4 @@ setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down bench test lint typing unit playbooks fleet setup clean
+.PHONY: help demo demo-down bench test lint typing unit playbooks fleet fleet-down setup clean

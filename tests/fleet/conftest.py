@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "fleet"
+from .fleet import CACHE, ROOT
+
 ANSIBLE = str(Path(sys.executable).with_name("ansible-playbook"))
 FLEET = [sys.executable, str(Path(__file__).with_name("fleet.py"))]
 

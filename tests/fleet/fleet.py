@@ -3,71 +3,59 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts to test on: Debian with systemd as PID 1 and sshd, each a container with an address of its own.
 
-    fleet.py up [--hosts N]      start hosts 1 to N, build their image if its recipe changed, write the inventory
-    fleet.py status [--hosts N]  list them; exit code 1 unless all are up
-    fleet.py down                remove them; the image stays
+    fleet.py up [--hosts N] [--bots]  start hosts 1 to N, build their image if its recipe changed, write the inventory
+    fleet.py live [--bare]            bring the bot of each host back live on its bad release, as up did
+    fleet.py status [--hosts N]       list them; exit code 1 unless all are up
+    fleet.py down                     remove them; the image stays
 
-Users on them: ``ops``, who logs in and may use sudo, and ``bot``, who runs bots in /srv/bots. Everything on this side
-is in .cache/fleet. Exit code 3: something is missing on this machine, and the one line printed says what.
+Users on them: ``ops``, who logs in and may use sudo, and ``bot``, who runs bots in /srv/bots. With ``--bots`` each host
+is a bot of the group ``bots``: the demo's quantum trader as the unit trader.service, with its order ledger
+/srv/ledger/trader.jsonl as the witness. What arming left stays through ``live``, unless ``--bare`` is given.
+
+Everything on this side is in .cache/fleet. The environment variable BOTFLEET_FLEET names another fleet, with
+containers, a network and a directory .cache/fleet-NAME of its own. Exit code 3: something is missing on this machine,
+and the one line printed says what.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
-import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fleet"
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from tests.fleet.image import RUNTIME, SUITES, build, output, run  # noqa: E402  # found through the path above
+
+NAME = os.environ.get("BOTFLEET_FLEET", "")
+FLEET = f"botfleet-{NAME}" if NAME else "botfleet"
+"""The network's name, the label's value, and how the names of containers begin."""
+CACHE = ROOT / ".cache" / FLEET.removeprefix("bot")
 INVENTORY = CACHE / "hosts.yml"
 KEY = CACHE / "id_ed25519"
 KNOWN_HOSTS = CACHE / "known_hosts"
-IMAGE = "localhost/botfleet-host"
-BOOT_TIME = 60.0  # s
+BOOT_TIME = 120.0  # s
+AT_ONCE = 8
 
-SUITE = "bookworm"
-PACKAGES = "systemd systemd-sysv dbus openssh-server python3 git sudo procps ca-certificates"
-SETUP = r"""
-useradd --create-home --shell /bin/bash ops
-useradd --create-home --home-dir /srv/bots --shell /bin/bash bot
-install -d -m 0700 -o ops -g ops /home/ops/.ssh
-echo 'ops ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops
-printf 'UseDNS no\nPasswordAuthentication no\nMaxStartups 100\n' > /etc/ssh/sshd_config.d/fleet.conf
-systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer
-rm -rf /etc/apt/apt.conf.d/99mmdebstrap /usr/share/doc /usr/share/locale /usr/share/man
-"""
-START = (
-    "--runtime runc --systemd=always --ulimit nofile=20000:20000 --ulimit nproc=1000:1000 "
-    "--cap-add SYS_PTRACE"  # as root has it on any host, to see where the processes of others work
-)
-CONFIG = ('CMD ["/sbin/init"]', "STOPSIGNAL SIGRTMIN+3")
-RECIPE = hashlib.sha256(repr((SUITE, PACKAGES, SETUP, CONFIG)).encode()).hexdigest()[:12]
-
-INVENTORY_HEAD = """\
----
-all:
-  vars:
-    ansible_user: ops
-    ansible_become_method: ansible.builtin.sudo
-    ansible_pipelining: true
-    ansible_python_interpreter: /usr/bin/python3
-    ansible_ssh_private_key_file: {key}
-    ansible_ssh_common_args: >-
-      -o UserKnownHostsFile={known_hosts} -o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes
-  hosts:
-"""
+SEES_ALL = "--cap-add=SYS_PTRACE"  # as root does on any host: where the processes of others work
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("command", choices=["up", "down", "status"])
+    parser.add_argument("command", choices=["up", "live", "down", "status"])
     parser.add_argument("--hosts", type=int, default=1, metavar="N", help="how many (default: 1)")
+    parser.add_argument("--bots", action="store_true", help="with a live bot on each")
+    parser.add_argument("--bare", action="store_true", help="live: remove what arming left, too")
+    parser.add_argument("--suite", choices=SUITES, default=SUITES[0], help=f"of Debian (default: {SUITES[0]})")
     parser.add_argument("--mirror", help="Debian mirror to build the image from (default: mmdebstrap's)")
     arguments = parser.parse_args()
     missing = what_is_missing()
@@ -79,10 +67,12 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         names = [f"host{number}" for number in range(1, arguments.hosts + 1)]
         if arguments.command == "up":
-            up(names, arguments.mirror)
+            up(names, build(arguments.suite, bots=arguments.bots, mirror=arguments.mirror), bots=arguments.bots)
+        elif arguments.command == "live":
+            live(hosts(), bare=arguments.bare)
         elif arguments.command == "down":
-            remove(running_hosts(everything=True))
-        running = running_hosts()
+            down()
+        running = hosts()
     for name, address in running.items():
         print(f"{name}  {address}")
     return 1 if arguments.command == "status" and set(names) - set(running) else 0
@@ -90,6 +80,8 @@ def main() -> int:
 
 def what_is_missing() -> str:
     """One line; empty when hosts can run here."""
+    if not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?)?", NAME):
+        return f"BOTFLEET_FLEET is {NAME!r}: give up to 20 of a to z, 0 to 9 and '-'"
     lacking = [name for name in ("podman", "runc", "mmdebstrap", "ssh", "ssh-keygen") if not shutil.which(name)]
     if lacking:
         return f"test hosts need {', '.join(lacking)}, which this machine lacks: install the packages of bindep.txt"
@@ -98,100 +90,110 @@ def what_is_missing() -> str:
     return ""
 
 
-def up(names: list[str], mirror: str | None) -> None:
-    """Have exactly these hosts running, of the image of today's recipe."""
-    image = build(mirror)
+def up(names: list[str], image: str, *, bots: bool) -> None:
+    """Have exactly these hosts running, of this image, with their bots live."""
     if not KEY.exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", str(KEY))
-    present = running_hosts(everything=True)
-    kept = set(running_hosts()) & set(names) if all_of_image(image) else set()
-    remove(set(present) - kept)
+    if subprocess.run(["podman", "network", "exists", FLEET], check=False).returncode:
+        run("podman", "network", "create", "--disable-dns", FLEET)
+    kept = set(hosts(image=image)) & set(names)
+    remove(set(hosts(everything=True)) - kept)
     if not kept:
         KNOWN_HOSTS.unlink(missing_ok=True)
-    for name in names:
-        if name not in kept:
-            run("podman", "run", "--detach", "--name", f"botfleet-{name}", "--hostname", name,
-                "--label", f"botfleet={name}", "--volume", f"{KEY}.pub:/home/ops/.ssh/authorized_keys:ro",
-                *START.split(), image)  # fmt: skip
-    for name in names:
-        wait_for_boot(name)
-    addresses = running_hosts()
-    head = INVENTORY_HEAD.format(key=KEY, known_hosts=KNOWN_HOSTS)
-    INVENTORY.write_text(head + "".join(f"    {name}: {{ansible_host: {addresses[name]}}}\n" for name in names))
+    at_once(lambda name: start(name, image), [name for name in names if name not in kept])
+    at_once(wait_for_boot, names)
+    write_inventory(names, bots=bots)
+    if bots:
+        live(names)
 
 
-def build(mirror: str | None) -> str:
-    """The image of the recipe, built only if it is not there yet; those of former recipes are removed."""
-    image = f"{IMAGE}:{RECIPE}"
-    if subprocess.run(["podman", "image", "exists", image], check=False).returncode == 0:
-        return image
-    print(f"building {image}, which takes a minute or two", flush=True)
-    archive = CACHE / "root.tar"
-    hook = CACHE / "setup.sh"
-    hook.write_text(f"set -e\n{SETUP}")
-    # This machine's ways to the mirrors (proxies, certificates) are mmdebstrap's own to know otherwise.
-    dumped = output("apt-config", "dump").splitlines() if shutil.which("apt-config") else []
-    options = [line.rstrip(";") for line in dumped if re.match(r"Acquire::(https?|Check-|Retries|Force)", line)]
-    run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES.replace(' ', ',')}",
-        *(f"--aptopt={option}" for option in options),
-        f"--customize-hook=upload '{hook}' /setup.sh",
-        '--customize-hook=chroot "$1" sh /setup.sh && rm "$1/setup.sh"',
-        SUITE, str(archive), *([mirror] if mirror else []))  # fmt: skip
-    run("podman", "import", *(f"--change={line}" for line in CONFIG), str(archive), image)
-    archive.unlink()
-    for former in output("podman", "images", "--format", "{{.Repository}}:{{.Tag}}", IMAGE).split():
-        if former != image:
-            subprocess.run(["podman", "rmi", "--force", former], check=False, stdout=subprocess.DEVNULL)
-    return image
+def start(name: str, image: str) -> None:
+    """Returns before it has booted."""
+    run("podman", "run", "--detach", "--name", f"{FLEET}-{name}", "--hostname", name, "--network", FLEET,
+        "--label", f"botfleet={FLEET}", "--volume", f"{KEY}.pub:/home/ops/.ssh/authorized_keys:ro",
+        *RUNTIME, "--systemd=always", SEES_ALL, image)  # fmt: skip
 
 
-def running_hosts(*, everything: bool = False) -> dict[str, str]:
-    """Addresses by name; with ``everything`` those that stopped, too."""
-    listed = output("podman", "ps", *(["--all"] if everything else []), "--filter", "label=botfleet",
-                    "--format", "{{.Names}}").split()  # fmt: skip
-    found = {}
-    for container in sorted(listed, key=lambda name: (len(name), name)):
-        address = output("podman", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", container).strip()
-        found[container.removeprefix("botfleet-")] = address
-    return found
+def live(names: Iterable[str], *, bare: bool = False) -> None:
+    """Bring the bots of these hosts back live on their bad release."""
+    at_once(
+        lambda name: run("podman", "exec", f"{FLEET}-{name}", "fleet-live", *(["bare"] if bare else [])), list(names)
+    )
 
 
-def all_of_image(image: str) -> bool:
-    """Whether no running host is of another image."""
-    images = output("podman", "ps", "--filter", "label=botfleet", "--format", "{{.Image}}").split()
-    return set(images) <= {image}
+def down() -> None:
+    """Remove the hosts and their network."""
+    remove(hosts(everything=True))
+    run("podman", "network", "rm", "--force", FLEET)
 
 
-def remove(names: dict[str, str] | set[str]) -> None:
-    for name in names:
-        run("podman", "rm", "--force", "--time", "0", f"botfleet-{name}")
+def hosts(*, everything: bool = False, image: str = "") -> dict[str, str]:
+    """Addresses by name of the hosts that run; ``everything``: or stopped, ``image``: of that image alone."""
+    listed = output("podman", "ps", *(["--all"] if everything else []), "--filter", f"label=botfleet={FLEET}",
+                    "--format", "{{.Names}} {{.Image}}").splitlines()  # fmt: skip
+    containers = [name for name, of in map(str.split, listed) if image in ("", of)]
+    if not containers:
+        return {}
+    found = json.loads(output("podman", "inspect", "--type", "container", *containers))
+    addresses = {
+        container["Name"].removeprefix(f"{FLEET}-"): container["NetworkSettings"]["Networks"][FLEET]["IPAddress"]
+        for container in found
+    }
+    return dict(sorted(addresses.items(), key=lambda item: (len(item[0]), item[0])))
+
+
+def remove(names: Iterable[str]) -> None:
+    """Remove hosts, running or not."""
+    containers = [f"{FLEET}-{name}" for name in names]
+    if containers:
+        run("podman", "rm", "--force", "--time", "0", *containers)
 
 
 def wait_for_boot(name: str) -> None:
     """Until systemd has started everything; before that, only root may log in."""
     deadline = time.monotonic() + BOOT_TIME
-    while (state := ask(name, "is-system-running")) != "running":
+    while (state := ask(name, "is-system-running", "--wait")) != "running":
         if state not in ("initializing", "starting", "offline", "") or time.monotonic() > deadline:
             sys.exit(f"{name} did not boot ({state or 'it ended'}): {ask(name, '--failed')}")
         time.sleep(0.2)
 
 
-def ask(name: str, question: str) -> str:
+def ask(name: str, *question: str) -> str:
     """What systemctl on a host says, with or without success."""
-    command = ["podman", "exec", f"botfleet-{name}", "systemctl", question]
+    command = ["podman", "exec", f"{FLEET}-{name}", "systemctl", *question]
     return subprocess.run(
         command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ).stdout.strip()
 
 
-def run(*command: str) -> None:
-    finished = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if finished.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{finished.stderr}")
+def write_inventory(names: list[str], *, bots: bool) -> None:
+    """With bots, the variables of their kind come from group_vars beside this file."""
+    addresses = hosts()
+    options = f"-o UserKnownHostsFile={KNOWN_HOSTS} -o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes"
+    everyone: dict[str, object] = {
+        "vars": {
+            "ansible_user": "ops",
+            "ansible_become_method": "ansible.builtin.sudo",
+            "ansible_pipelining": True,
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_ssh_private_key_file": str(KEY),
+            "ansible_ssh_common_args": options,
+        },
+        "hosts": {name: {"ansible_host": addresses[name]} for name in names},
+    }
+    if bots:
+        kinds: dict[str, object] = {"quantum_trader": {"hosts": {name: {} for name in names}}}
+        everyone["children"] = {"bots": {"children": kinds}}
+    INVENTORY.write_text(json.dumps({"all": everyone}, indent=1) + "\n")
+    beside = CACHE / "group_vars"
+    if not beside.is_symlink():
+        beside.symlink_to(Path(__file__).with_name("group_vars"))
 
 
-def output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def at_once(work: Callable[[str], None], names: list[str]) -> None:
+    """Do it for several hosts at a time; the first that fails ends it."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(work, names))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ANSIBLE, CACHE, ROOT, Host
+from .conftest import ANSIBLE, Host
+from .fleet import CACHE, ROOT
 
 BOT = """\
 import json, os, time
