@@ -83,6 +83,15 @@ options:
           fleet.
         type: float
         default: 0.0
+      confirm_within:
+        description:
+          - Of the stage V(resume). Seconds after which a timer of the host's own makes the bot safe again, unless the
+            stage V(verify) of the same O(rollback_id) is proven by then, in this transaction or a later one. V(0) is no
+            timer.
+          - It is armed before the first step that may start the bot, and carries out O(safe) from a copy on the host,
+            which must hold no secret. The next transaction on this bot says in RV(notes) that it fired.
+        type: float
+        default: 0.0
       steps:
         description:
           - The steps themselves. Each has one operation with its options, and may have C(args) (more options, as in a
@@ -200,7 +209,7 @@ msg:
   type: str
 notes:
   description: What an operator should know beside the steps, such as from which rollback the lock was taken, or why
-    nothing could be journaled. Also given as warnings.
+    nothing could be journaled, or that a bot was made safe because nobody verified it. Also given as warnings.
   returned: always
   type: list
   elements: str
@@ -228,6 +237,11 @@ resume_begun:
   description: Whether this rollback ever began to start the bot again.
   returned: always
   type: bool
+confirm_left:
+  description: Seconds until the host makes the bot safe again, unless it is verified by then. Null if no such timer
+    runs.
+  returned: always
+  type: float
 seconds:
   description: How long all of it took on the host.
   returned: always

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._operation import Operation, OperationError
+from . import switch
 from .lock import Lock, Locked
-from .request import HALT, NOT_IN_CHECK_MODE, PROOFS, REVERT, Request, Stage, Step
+from .request import HALT, NOT_IN_CHECK_MODE, PROOFS, RESUME, REVERT, VERIFY, Request, Stage, Step
 from .runner import Runner
 from .safety import Safety
 from .state import BotState, Journal, NoJournal, Rollback, checked_name
@@ -33,6 +34,7 @@ class Transaction:
         self._safety = Safety(request.safe, self._runner)
         self._journal: Journal = NoJournal()
         self._lock: Lock | None = None
+        self._switch: switch.Switch | None = None
         self._steps: list[Result] = []
         self._stages: list[Result] = []
         self._notes: list[str] = []
@@ -45,10 +47,12 @@ class Transaction:
             state = BotState(request.state_dir, request.bot)
             checked_name("rollback_id", request.rollback_id)
             if request.check_mode:
+                self._hear_of_firing(state)
                 return self._carry_out()
             try:
                 rollback = state.rollback(request.rollback_id)
                 if rollback.closed:  # before the lock, which would leave its mark
+                    self._hear_of_firing(state)
                     return self._stored(rollback)
                 state.create()
                 return self._locked(state)
@@ -64,7 +68,7 @@ class Transaction:
         """A halt goes on all the same. Anything else goes no further, and what it began is made safe."""
         stages = self._request.stages
         begun = [line for line in self._journal.lines if line["event"] == "begin"]
-        self._journal, self._lock = NoJournal(), None
+        self._journal, self._lock, self._switch = NoJournal(), None, None
         if all(stage.on_failure == "continue" for stage in stages):
             self._notes.append(f"not journaled: {error}")
             self._steps, self._stages, self._failures = [], [], []
@@ -82,6 +86,7 @@ class Transaction:
                 return self._stored(rollback)
             self._supersede(state)
             self._journal = rollback.journal()
+            self._switch = switch.Switch(state, rollback, self._journal)
             self._journal.write(
                 "open", transaction=request.key, controller=request.controller, decided_at=request.decided_at
             )
@@ -91,6 +96,7 @@ class Transaction:
                     f"which was {holder['how']}"
                 )
                 self._journal.write("preempted", holder=holder)
+            heard = self._hear_of_firing(state)
             result = self._carry_out()
             closed = request.closes and not result["failed"]
             if closed:
@@ -98,7 +104,14 @@ class Transaction:
                 state.open_rollback = None
             result["closed"] = closed
             rollback.store(request.key, result, closed=closed)
+            switch.forget(state, heard)
             return result
+
+    def _hear_of_firing(self, state: BotState) -> bytes | None:
+        """Note what a dead man's switch did to this bot since the last transaction; returns what ``forget`` takes."""
+        kept, sentence = switch.told_by(state)
+        self._notes += [sentence] if sentence else []
+        return kept
 
     def _supersede(self, state: BotState) -> None:
         earlier = state.open_rollback
@@ -116,12 +129,14 @@ class Transaction:
                 + (f", superseded by {by}: follow that one, or" if by else f" without a stage {self._request.key}:")
                 + " start a new one"
             )
-        return {**stored, "stored": True, "changed": False, "closed": True, "notes": []}
+        return {**stored, "stored": True, "changed": False, "closed": True, "notes": self._notes}
 
     def _carry_out(self) -> Result:
         stopped = self._refusal()
         if stopped:
             self._failures.append(stopped)
+        tight = switch.tight(self._request.stages)
+        self._notes += [tight] if tight and not stopped else []
         for stage in self._request.stages:
             if stopped:
                 self._skip(stage, stopped)
@@ -143,6 +158,9 @@ class Transaction:
                     return (
                         f"refused before anything was touched: step {step.name!r} of stage {stage.name}: {step.invalid}"
                     )
+            obstacle = switch.obstacle(stage, self._safety.steps, self._request.secrets)
+            if obstacle:
+                return f"refused before anything was touched: {obstacle}"
         return ""
 
     def _run_stage(self, stage: Stage) -> str:
@@ -155,6 +173,8 @@ class Transaction:
             if stage.on_failure == "undo":
                 self._undo(stage)
             self._make_safe(stage)
+        if self._switch and stage.name == VERIFY and not failure:
+            self._switch.confirm()
         self._end_stage(stage, "failed" if failure else "ok", failure, started)
         return failure
 
@@ -181,10 +201,10 @@ class Transaction:
         failure = "" if stage.steps else f"stage {stage.name} has no steps for this bot"
         proven_safe = not stage.requires_safe or self._request.check_mode
         for index, step in enumerate(stage.steps):
-            preempted = self._preempted()
-            if preempted:
-                self._skip_rest(stage, index, preempted)
-                return preempted
+            stopped = self._preempted() or self._too_late(stage)
+            if stopped:
+                self._skip_rest(stage, index, stopped)
+                return stopped
             earlier = self._proven_earlier(stage, step)
             if not proven_safe and earlier is None and step.when:
                 may_run = stage.name != REVERT and self._journal.resume_begun()
@@ -196,7 +216,8 @@ class Transaction:
                 proven_safe = True
             result = self._run_step(stage, step, earlier)
             if result["status"] == "failed":
-                failure = failure or f"{step.name}: {result['message']}"
+                late = self._too_late(stage)
+                failure = failure or f"{late and late + '; '}{step.name}: {result['message']}"
                 if stage.on_failure != "continue":
                     self._skip_rest(stage, index + 1, "an earlier step failed")
                     return failure
@@ -216,9 +237,14 @@ class Transaction:
                 return self._report(
                     stage, step, {**earlier, "status": "resumed", "message": drift, "seconds": present["seconds"]}
                 )
+        if stage.confirm_within and step.mode == "apply":
+            problem = self._arm(stage)
+            if problem:
+                return self._report(stage, step, {"status": "failed", "message": problem})
         key = f"{stage.name}/{step.id}"
         self._journal.write("begin", step=key, operation=step.operation, mode=step.mode, digest=step.digest)
-        outcome = self._runner.run(step, step.mode)
+        timed = self._switch.bounded(step) if self._switch and stage.name in (RESUME, *PROOFS) else step
+        outcome = self._runner.run(timed, step.mode)
         if step.mode == "plan" and outcome["status"] == "changed":
             outcome["status"] = "unchanged"
         self._journal.write("end", step=key, operation=step.operation, digest=step.digest, outcome=outcome)
@@ -254,11 +280,37 @@ class Transaction:
 
     def _make_safe(self, stage: Stage) -> None:
         """What undo or a started bot brought back is taken down again."""
-        for step in self._safety.steps:
-            outcome = {"status": "failed", "message": step.invalid} if step.invalid else self._runner.run(step, "apply")
+        late = self._too_late(stage)
+        if self._switch and late:
+            self._switch.fires("transaction")
+        made = True
+        for step, outcome in self._safety.make():
+            made = made and outcome["status"] != "failed"
             self._journal.write("made_safe", step=f"{stage.name}/safe/{step.id}", outcome=outcome)
             if outcome["status"] != "unchanged":
                 self._report(stage, step, outcome, id=f"safe/{step.id}")
+        if self._switch and made:  # else it stays armed, and tries again
+            if late:
+                self._switch.fired(self._safety.read(resumed=False))
+            self._switch.disarm()
+
+    def _arm(self, stage: Stage) -> str:
+        """Why the dead man's switch could not be armed before the start, empty when it is."""
+        try:
+            if self._switch is None:
+                raise OperationError("the state directory cannot be used")
+            if not self._switch.fresh:
+                request = self._request
+                self._switch.arm(
+                    stage.confirm_within, self._safety.steps, bot=request.bot, rollback_id=request.rollback_id
+                )
+        except (OperationError, OSError) as error:
+            return f"the bot was not started, since its dead man's switch cannot be armed: {error}"
+        return ""
+
+    def _too_late(self, stage: Stage) -> str:
+        """Why a bot that was started may not run any longer, empty as long as it may."""
+        return self._switch.too_late() if self._switch and stage.name in (RESUME, *PROOFS) else ""
 
     def _preempted(self) -> str:
         request = self._lock.preempted_by() if self._lock else None
@@ -311,6 +363,7 @@ class Transaction:
             "closed": False,
             "decided_at": opened.get("decided_at") or self._request.decided_at,
             "resume_begun": self._journal.resume_begun(),
+            "confirm_left": self._switch.left() if self._switch else None,
             "seconds": round(time.monotonic() - self._began, 3),
             "stages": self._stages,
             "steps": self._steps,

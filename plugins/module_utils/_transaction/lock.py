@@ -26,7 +26,11 @@ POLL = 0.05
 
 
 class Locked(OperationError):
-    """Somebody else holds the bot."""
+    """Somebody else holds the bot. ``holder``: what they signed the lock with, empty if it cannot be read."""
+
+    def __init__(self, message: str, holder: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class Lock:
@@ -72,11 +76,13 @@ class Lock:
         if holder.get("rollback_id") == self._me["rollback_id"] and self._acquired(descriptor, wait):
             return
         if not preempt:
+            holder = self._holder()
             named, controller, since = (holder.get(key, "unknown") for key in ("rollback_id", "controller", "since"))
             age = max(0.0, time.time() - os.fstat(descriptor).st_mtime)
             raise Locked(
                 f"locked by rollback {named} of {controller} since {since} ({age:.0f} s): "
-                "wait for it, or halt, which preempts"
+                "wait for it, or halt, which preempts",
+                holder,
             )
         request = {**self._me, "since": utc_now()}
         write_atomic(self._state.file("preempt"), json.dumps(request).encode(), mode=0o600)
@@ -84,8 +90,7 @@ class Lock:
             self.taken_from.append({**holder, "how": "stopped after its step"})
             return
         holder = self._holder()
-        if holder.get("pid") and start_time(holder["pid"]) == holder["start_time"]:
-            kill_tree(holder["pid"])
+        end(holder)
         if not self._acquired(descriptor, preempt_after):
             named = holder.get("rollback_id", "unknown")
             raise OperationError(f"rollback {named} (pid {holder.get('pid')}) holds the bot and cannot be killed")
@@ -114,3 +119,9 @@ class Lock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         os.fsync(descriptor)
+
+
+def end(holder: dict[str, Any]) -> None:
+    """Kill a holder with all that it started, if it is still the process that signed."""
+    if holder.get("pid") and start_time(holder["pid"]) == holder["start_time"]:
+        kill_tree(holder["pid"])

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-HALT, REVERT, RESUME = "halt", "revert", "resume"
-PROOFS = ("verify", "watch")
+HALT, REVERT, RESUME, VERIFY = "halt", "revert", "resume", "verify"
+PROOFS = (VERIFY, "watch")
 NOT_IN_CHECK_MODE = (RESUME, *PROOFS)
-STAGES = (HALT, "preserve", REVERT, RESUME, "verify", "watch")
+STAGES = (HALT, "preserve", REVERT, RESUME, *PROOFS)
 POLICIES = ("continue", "stop", "undo")
 MODES = ("apply", "plan", "prove")
 
@@ -27,6 +27,7 @@ class Step:
     when: False skips the step
     timeout: time limit, s
     until_resume: in a list of what is safe: holds only until the bot is started again
+    required: in a list of what is safe: False, if it is applied to make the bot safe, and not read to call it that
     invalid: why the step cannot be carried out, found by the controller
     """
 
@@ -38,6 +39,7 @@ class Step:
     when: bool = True
     timeout: float = 300.0
     until_resume: bool = False
+    required: bool = True
     invalid: str | None = None
 
     @property
@@ -56,6 +58,7 @@ class Stage:
     budget: s that the stage should take; an overrun is reported, never cut short
     requires_safe: prove the bot safe before the first change
     delay: s to wait before the stage, which its budget does not count
+    confirm_within: of stage resume: s after which the bot is made safe again unless stage verify is proven; 0: never
     """
 
     name: str
@@ -64,6 +67,7 @@ class Stage:
     budget: float | None = None
     requires_safe: bool = False
     delay: float = 0.0
+    confirm_within: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .request import Step
@@ -16,7 +17,16 @@ class Safety:
 
     def __init__(self, steps: list[Step], runner: Runner) -> None:
         self.steps = [step for step in steps if step.when]
+        self._required = [step for step in self.steps if step.required]
         self._runner = runner
+
+    def make(self) -> Iterator[tuple[Step, dict[str, Any]]]:
+        """Apply each step, whatever becomes of the others; yields it with its outcome."""
+        for step in self.steps:
+            yield (
+                step,
+                {"status": "failed", "message": step.invalid} if step.invalid else self._runner.run(step, "apply"),
+            )
 
     def read(self, *, resumed: bool) -> dict[str, Any]:
         """``is_safe``, ``trading`` (``off`` or ``on``) and ``read``: what was read to say so.
@@ -25,7 +35,7 @@ class Safety:
         (``resumed``), when all that permits trading is proven off; a process that ran before may have read its
         config while it was live. What could not be read counts as on.
         """
-        readings = [self._reading(step) for step in self.steps]
+        readings = [self._reading(step) for step in self._required]
         lasting = [reading["ok"] for reading in readings if not reading["until_resume"]]
         stopped = [reading["ok"] for reading in readings if reading["until_resume"]]
         off = (resumed and bool(lasting) and all(lasting)) or (bool(stopped) and all(stopped))
@@ -37,9 +47,9 @@ class Safety:
 
     def missing(self, *, resumed: bool) -> list[str]:
         """What is not proven, as sentences. ``resumed``: the bot was started by this rollback before."""
-        if not self.steps:
+        if not self._required:
             return ["nothing was declared that would prove it"]
-        readings = [self._reading(step) for step in self.steps if not (resumed and step.until_resume)]
+        readings = [self._reading(step) for step in self._required if not (resumed and step.until_resume)]
         return [f"{reading['name']}: {reading['message']}" for reading in readings if not reading["ok"]]
 
     def _reading(self, step: Step) -> dict[str, Any]:

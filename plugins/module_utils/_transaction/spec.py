@@ -20,6 +20,7 @@ STAGE: dict[str, Any] = {
     "budget": {"type": "float"},
     "requires_safe": {"type": "bool", "default": False},
     "delay": {"type": "float", "default": 0.0},
+    "confirm_within": {"type": "float", "default": 0.0},
     "no_steps": {"type": "str"},
     **STEPS,
 }
