@@ -63,7 +63,7 @@ class Fleet(DemoFleet):
         """An ansible-playbook command; inputs become extra variables, None leaves one out."""
         given = {"plan": "emergency", "scope": "demo_here", "reason": "test", "positions": "handled", **inputs}
         extra = {name: value for name, value in given.items() if value is not None}
-        self._write_inventory()
+        self.write_inventory()
         return [
             *(sys.executable, "-m", "ansible", "playbook"),
             *("-i", str(INVENTORY), "-i", str(self.work / "here.yml"), "-f", "12", str(PLAYBOOK)),
@@ -119,7 +119,7 @@ class Fleet(DemoFleet):
             digest.update(path.read_bytes() if path.is_file() and not path.is_symlink() else b"")
         return digest.hexdigest()
 
-    def _write_inventory(self) -> None:
+    def write_inventory(self) -> None:
         """The group of the bots that really run, and what a test changes about them."""
         hosts = {name: self.overrides.get(name, {}) for name in self.names()}
         others = {name: values for name, values in self.overrides.items() if name not in hosts}
