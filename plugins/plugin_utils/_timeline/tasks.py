@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 COLLECTION = "tradeops.botfleet"
+GOOD_DAY = "arm"  # the role whose tasks are no part of a rollback
 VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -26,12 +27,14 @@ def role_of(task: Any) -> str:
 
 
 def is_transaction(task: Any) -> bool:
-    """Whether it reaches bots, other than one that only validates."""
-    return action_of(task) == "transaction" and not task.args.get("validate_only")
+    """Whether it reaches bots in a rollback, other than one that only validates."""
+    return action_of(task) == "transaction" and role_of(task) != GOOD_DAY and not task.args.get("validate_only")
 
 
 def is_ours(task: Any) -> bool:
     """Whether it belongs to a rollback, in a role of this collection or in a playbook of one's own."""
+    if role_of(task) == GOOD_DAY:
+        return False
     return bool(role_of(task)) or action_of(task) in ("transaction", "rollback_record", "fleet_lock")
 
 

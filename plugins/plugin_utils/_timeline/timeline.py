@@ -53,6 +53,7 @@ class Timeline:
         self._screen = Screen(display, self._draw) if live else None
         self._ticker: Ticker | None = None
         self._decided = time.time()
+        self._is_rollback = False
         self._rollback_id = ""
         self._doing = ""
         self._outcomes: dict[str, Outcome] = {}
@@ -63,6 +64,7 @@ class Timeline:
 
     def learn(self, facts: Mapping[str, Any]) -> None:
         """What roles set: the decision and the id; which bots pass the barrier; whether a batch was bad."""
+        self._is_rollback = self._is_rollback or "assess_decided_at" in facts
         self._barrier = facts.get("halt_barrier", {}).get("bots", self._barrier)
         self._rolls_on = facts.get("revert_rolling", self._rolls_on)
         self._rollback_id = plain(facts.get("assess_id") or self._rollback_id)
@@ -142,7 +144,7 @@ class Timeline:
         """The table, or what is known without one: nothing after a playbook that ended well without any bot."""
         self._stop()
         lines = self._table(_width())
-        if not lines and (failed or self._progress.stages):
+        if not lines and (failed and self._is_rollback or self._progress.stages):
             lines = self._without_record(_width())
         for line in ["", *lines] if lines else []:
             self._print(line, _kind(line))

@@ -1,0 +1,226 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether bots are ready for a rollback, point by point (S2.3). PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ._clock import duration, iso
+from ._controller import controller
+from ._results import came_to, one_line, running_tag, step_of, tag_to_go_back_to, value
+from ._summary import table
+from ._timeline.text import names, plain
+
+Bot = Mapping[str, Any]
+Point = tuple[bool, str]
+"""Whether it is as it should be, and a sentence either way."""
+
+SCHEMA_VERSION = 1
+AGE = re.compile(r"(\d+)([smhdw]?)")
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+CLOCKS_DIFFER = 300  # s
+NEEDED = (
+    *("botfleet_kind", "arm_reached", "arm_failure", "arm_host", "arm_version", "arm_kept", "arm_config"),
+    *("arm_steps_validation", "arm_safe_validation", "arm_declared"),
+)
+NAMES_ROOM = 40  # columns
+SHOW_ALL = 20  # bots; of more, those that are ready and give no warning are counted
+
+
+def readiness(
+    bots: Sequence[str],
+    variables: Mapping[str, Any],
+    required: Sequence[str],
+    scope: str = "",
+    check_mode: bool = False,
+) -> dict[str, Any]:
+    """``report`` (docs/schemas/readiness.json), ``ready``, ``lines`` for a terminal, ``verdict`` as a sentence.
+
+    variables: by bot, with what the role arm registered
+    required: the points without which a bot is not ready; the others only warn
+    """
+    rows = []
+    for name in bots:
+        merged = variables[name]  # each look into hostvars merges them anew
+        bot = {variable: value(merged, variable) for variable in NEEDED}
+        points = [
+            {"id": point, "ok": ok, "required": point in required, "says": plain(says)}
+            for point, (ok, says) in _points(bot).items()
+        ]
+        ready = all(point["ok"] for point in points if point["required"])
+        rows.append({"name": name, "kind": bot["botfleet_kind"], "ready": ready, "points": points})
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "at": iso(time.time()),
+        "check_mode": check_mode,
+        "controller": controller(),
+        "scope": scope,
+        "ready": all(row["ready"] for row in rows),
+        "bots": rows,
+    }
+    return {"report": report, "ready": report["ready"], "lines": _lines(report), "verdict": _verdict(rows)}
+
+
+def age_problem(text: Any) -> str:
+    """Why a text is no age, as the rest of a sentence; empty if it is one."""
+    return "" if AGE.fullmatch(str(text)) else "which is no age: write a number with s, m, h, d or w, such as 24h"
+
+
+def _points(bot: Bot) -> dict[str, Point]:
+    reached = bot["arm_reached"] or {}
+    host = bot["arm_host"] or {}
+    if reached.get("unreachable") or "place" not in host or not bot["arm_declared"]:
+        missing = came_to(reached) if reached.get("unreachable") else one_line(bot["arm_failure"] or host.get("msg"))
+        return {name: (False, missing if name == "armed" else "not read") for name in POINTS}
+    return {name: judge(bot) for name, judge in POINTS.items()}
+
+
+def _armed(bot: Bot) -> Point:
+    expected, host = bot["arm_declared"], bot["arm_host"]
+    unit = host["unit"]
+    problems = [
+        one_line(bot["arm_failure"]) if bot["arm_failure"] else "",
+        "" if host["state"]["writable"] else f"{host['state']['path']} is not there, or not this user's to write",
+        host["environment"]["problem"]
+        or (
+            ""
+            if host["environment"]["requirements"] == expected["requirements"]
+            else f"{host['environment']['path']} is of another version"
+        ),
+        "" if expected["agent"] in host["agents"] else "the agent of this version is not there",
+        ""
+        if not unit or (unit["loaded"] and unit["ours"] == expected["conditions"])
+        else f"{unit['drop_in']} is not in effect",
+    ]
+    said = "; ".join(filter(None, problems))
+    return not said, said or "agent, environment and state directory are there" + (", the drop-in too" if unit else "")
+
+
+def _version(bot: Bot) -> Point:
+    result = bot["arm_version"]
+    missing = came_to(result)
+    tag = tag_to_go_back_to(result)
+    if missing or not tag:
+        return False, missing or one_line(step_of(result, "halt", "target").get("message"))
+    return True, f"would go from {running_tag(result) or 'no tag'} to {tag}"
+
+
+def _config(bot: Bot) -> Point:
+    """The backup of the version to go back to, or, where it may be missing, that of the version that runs."""
+    missing = came_to(bot["arm_config"])
+    if missing:
+        return False, missing
+    step = step_of(bot["arm_config"], "revert", "config")
+    if step.get("status") in ("changed", "unchanged"):
+        return True, f"would be restored from {step['before']['snapshot']}"
+    kept = (bot["arm_kept"] or {}).get("before") or {}
+    if step.get("status") != "skipped":
+        return False, one_line(step.get("message"))
+    if not kept.get("snapshot_present"):
+        return False, "neither the config of the version to go back to nor that of the one that runs is kept"
+    return True, f"would stay as the checkout leaves it; that of the version that runs is kept in {kept['snapshot']}"
+
+
+def _database(bot: Bot) -> Point:
+    declared, backup = bot["arm_declared"], bot["arm_host"]["database_backup"]
+    if not declared["has_database"]:
+        return True, "it has none"
+    if not declared["database_backup"]:
+        return False, "botfleet_database_backup is not set: set it, or botfleet_has_database to false"
+    if not backup:
+        return False, f"no backup is at {declared['database_backup']}"
+    if backup["bytes"] == 0:
+        return False, f"{backup['path']} is empty"
+    if backup["age_seconds"] < -CLOCKS_DIFFER:
+        return False, f"{backup['path']} is from the future by the host's clock: set that"
+    return _young(backup["path"], backup["age_seconds"], declared["database_backup_max_age"])
+
+
+def _rehearsed(bot: Bot) -> Point:
+    last = bot["arm_host"]["rehearsal"]
+    if not last:
+        return False, "no rollback of it was ever proven to its end"
+    return _young(f"rollback {last['rollback_id']}", last["age_seconds"], bot["arm_declared"]["rehearsal_max_age"])
+
+
+def _young(what: str, age: float, most: Any) -> Point:
+    found = AGE.fullmatch(str(most))
+    if not found:
+        return False, f"{most!r} is no age"
+    ok = age <= int(found[1]) * UNITS[found[2]]
+    return ok, f"{what} is {_days(age)} old" + ("" if ok else f", more than {most}")
+
+
+def _days(age: float) -> str:
+    return duration(age) if age < 172800 else f"{age / 86400:.0f} days"
+
+
+def _contacts(bot: Bot) -> Point:
+    contacts = bot["arm_declared"]["contacts"]
+    if not contacts:
+        return False, "botfleet_contacts is empty: name who is called"
+    blank = [contact for contact in contacts if not all(str(contact.get(name) or "").strip() for name in CONTACT)]
+    if blank:
+        return False, f"of {len(contacts)} botfleet_contacts, {len(blank)} without a name or a way to reach them"
+    return True, "; ".join(f"{contact['name']}: {contact['reach']}" for contact in contacts)
+
+
+def _plans(bot: Bot) -> Point:
+    results = [
+        result
+        for validation in ("arm_steps_validation", "arm_safe_validation")
+        for result in (bot[validation] or {}).get("results") or []
+        if not result.get("skipped")
+    ]
+    if not results:
+        return False, f"no plan has steps for botfleet_kind {bot['botfleet_kind']!r}"
+    wrong = [f"{result['arm_plan']}: {one_line(result['msg'])}" for result in results if result.get("msg")]
+    return not wrong, "; ".join(wrong) or ", ".join(dict.fromkeys(result["arm_plan"] for result in results))
+
+
+CONTACT = ("name", "reach")
+POINTS: dict[str, Callable[[Bot], Point]] = {
+    "armed": _armed,
+    "version": _version,
+    "config": _config,
+    "database": _database,
+    "plans": _plans,
+    "contacts": _contacts,
+    "rehearsed": _rehearsed,
+}
+
+
+def _lines(report: Mapping[str, Any]) -> list[str]:
+    """The table, bots that are not ready first, then each sentence once with the bots that it is about."""
+    bots = sorted(report["bots"], key=lambda row: (row["ready"], row["name"]))
+    perfect = [row for row in bots if all(point["ok"] for point in row["points"])]
+    shown = bots if len(bots) <= SHOW_ALL else [row for row in bots if row not in perfect]
+    lines = ["CHECK MODE: nothing was changed, this is what was found"] if report["check_mode"] else []
+    lines += table([("bot", "kind", "ready", *POINTS, ""), *map(_row, shown)]) if shown else []
+    if len(shown) < len(bots):
+        lines.append(f"{len(perfect)} more bots are ready")
+    about: dict[str, list[str]] = {}
+    for row in bots:
+        for point in (point for point in row["points"] if not point["ok"] and point["says"] != "not read"):
+            about.setdefault(f"{point['id']}: {point['says']}", []).append(row["name"])
+    return [*lines, *(f"{names(having, NAMES_ROOM)}: {sentence}" for sentence, having in about.items())]
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
+    words = ["ok" if point["ok"] else "NO" if point["required"] else "warning" for point in row["points"]]
+    return [plain(row["name"]), plain(row["kind"] or "-"), "yes" if row["ready"] else "NO", *words, ""]
+
+
+def _verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+    lacking = {
+        row["name"]: [point["id"] for point in row["points"] if point["required"] and not point["ok"]] for row in rows
+    }
+    wrong = [f"{plain(name)} ({', '.join(points)})" for name, points in lacking.items() if points]
+    return f"{len(rows) - len(wrong)} of {len(rows)} bots are ready" + (
+        f"; not ready: {', '.join(wrong)}" if wrong else ""
+    )
