@@ -122,6 +122,7 @@ def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bo
         "stages": stages(halt, revert, decided, earlier),
         "steps": [step for result in (halt, revert) for step in (result or {}).get("steps") or []],
         "read": ((last or {}).get("safe") or {}).get("read", []),
+        "notes": [note for result in (halt, revert) for note in (result or {}).get("notes") or []],
         "failure": why_unrestored or None,
     }
 

@@ -37,6 +37,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("hand_back is neither true nor false", {"hand_back": "maybe"}, 'hand_back is "maybe"'),
     ("A target for a plan that has its own", {"plan": "go_live", "target": GOOD}, "stays on the version that runs"),
     ("positions is misspelt", {"positions": "handeld"}, 'positions is "handeld"'),
+    ("confirm_within is no number", {"confirm_within": "soon"}, 'confirm_within is "soon"'),
     ("start_jitter is no number", {"start_jitter": "soon"}, 'start_jitter is "soon"'),
 ]
 LIMIT = Case(ASSESS, "The limit leaves nothing of the scope")

@@ -285,7 +285,7 @@ class Transaction:
             self._switch.fires("transaction")
         made = True
         for step, outcome in self._safety.make():
-            made = made and outcome["status"] != "failed"
+            made = made and not (step.required and outcome["status"] == "failed")
             self._journal.write("made_safe", step=f"{stage.name}/safe/{step.id}", outcome=outcome)
             if outcome["status"] != "unchanged":
                 self._report(stage, step, outcome, id=f"safe/{step.id}")

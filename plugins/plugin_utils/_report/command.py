@@ -16,6 +16,7 @@ DEFAULTS = {
     "target": "previous",
     "batch": "25%",
     "start_jitter": 0,
+    "confirm_within": "",
     "max_unsafe": 0,
     "mixed_targets": False,
     "hand_back": False,
