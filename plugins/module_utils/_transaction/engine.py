@@ -67,6 +67,10 @@ class Transaction:
     def _without_state(self, error: Exception) -> Result:
         """A halt goes on all the same. Anything else goes no further, and what it began is made safe."""
         stages = self._request.stages
+        if not isinstance(error, OperationError):
+            reason = getattr(error, "strerror", None) or error
+            place = f"state directory {self._request.state_dir}/{self._request.bot}"
+            error = OperationError(f"{place} cannot be used ({reason}): mend it, or set botfleet_state_dir")
         begun = [line for line in self._journal.lines if line["event"] == "begin"]
         self._journal, self._lock, self._switch = NoJournal(), None, None
         if all(stage.on_failure == "continue" for stage in stages):

@@ -558,7 +558,8 @@ def test_a_revert_without_room_for_its_journal_goes_no_further_and_is_made_safe(
     assert result["failed"] and fleet.applied("code") == [] and (fleet.root / "flag").exists(), "nothing was begun"
     steps = [fleet.step(name) for name in ("one", "two", "three")]
     result = run_on_full_disk(fleet, [{"name": "revert", "steps": steps}], 700, safe=[flag])
-    assert result["failed"] and "went no further" in result["msg"]
+    place = f"went no further: state directory {fleet.state}/bot-1 cannot be used (No space left on device): mend it"
+    assert result["failed"] and place in result["msg"], result["msg"]
     assert fleet.applied("one") == ["off"] and fleet.applied("three") == []
     assert result["safe"]["is_safe"] and not (fleet.root / "flag").exists()
 
