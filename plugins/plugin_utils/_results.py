@@ -86,18 +86,14 @@ def not_proven(result: Result, *, resumed: bool) -> str:
 
 
 def process(result: Result | None) -> str:
-    """``stopped`` only by what was read last, ``running`` by the last step that saw it, else ``unknown``."""
+    """``stopped`` or ``running`` by what was read last to prove it stopped, else ``unknown``."""
     if not result or came_to(result):
         return "unknown"
-    stopped = [reading["ok"] for reading in result["safe"]["read"] if reading["until_resume"]]
-    if stopped and all(stopped):
+    readings = [reading for reading in result["safe"]["read"] if reading["until_resume"]]
+    if readings and all(reading["ok"] for reading in readings):
         return "stopped"
-    seen = [
-        (step["proof"] or step["after"] or step["before"] or {}).get("state")
-        for step in result["steps"]
-        if step["operation"] == "bot_service" and step["status"] not in ("skipped", "resumed")
-    ]
-    return "running" if seen and seen[-1] in ("running", "starting") else "unknown"
+    seen = [(reading["observed"] or {}).get("state") for reading in readings]
+    return "running" if set(seen) & {"running", "starting"} else "unknown"
 
 
 def step_of(result: Result | None, stage: str, step_id: str) -> dict[str, Any]:

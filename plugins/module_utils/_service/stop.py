@@ -67,7 +67,8 @@ def prove_stopped(bot: Bot) -> None:
     """The manager holds it to be stopped, nothing will start it again, and no process of it is left."""
     reading, owned = bot.look_patiently()
     if owned.all or not reading.is_down:
-        raise OperationError(f"{bot.name} is not stopped, {bot.what_is_left(reading, owned)}")
+        left = f"{bot.name} is not stopped, {bot.what_is_left(reading, owned)}"
+        raise OperationError(left, {"state": state_of(reading, owned)})
     if owned.suspects:
         raise OperationError(f"{bot.name} is not proven stopped: {bot.what_may_be_its(reading, owned)}")
     revivers = bot.manager.revivers()

@@ -49,7 +49,8 @@ class Setting(Operation):
 
     def prove(self) -> State:
         if self._read()[self.options["key"]] != self.options["value"]:
-            raise OperationError(f"{self.options['key']} is {self._read()[self.options['key']]}")
+            value = self._read()[self.options["key"]]
+            raise OperationError(f"{self.options['key']} is {value}", {"state": value})
         return self.observe()
 
     def undo(self, change: State) -> str:

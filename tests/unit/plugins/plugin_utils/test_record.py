@@ -417,8 +417,8 @@ def test_whether_the_process_runs_as_it_was_read_last(tmp_path: Path) -> None:
     """A bot that trades as soon as it runs ends restored and stopped."""
     back, stays, failed, held, stuck, gone, went, checked = (Bot(tmp_path, f"bot-{number}") for number in range(8))
     unread = stuck.halt(stop_fails=True)
-    for step in unread["steps"]:
-        step["before"] = None
+    for reading in unread["safe"]["read"]:
+        reading["observed"] = None
     told = {
         "running": row(back.halt(), back.revert(), back),
         "stopped": row(stays.halt(), stays.revert(starts=False), stays),

@@ -37,7 +37,10 @@ def test_what_was_read_at_last(tmp_path: Path) -> None:
     shown = bots(page(records.mixed(tmp_path)))
     assert [element.get("class") for element in classed(shown["sick"], "checks")[0]] == ["ok", "ok"]
     stuck = classed(shown["stuck"], "checks")[0]
-    assert [(line.get("class"), text(line)) for line in stuck][1] == ("bad", "process stopped: process is running")
+    assert [(line.get("class"), text(line)) for line in stuck][1] == (
+        "bad",
+        "process stopped: process is running state running",
+    )
     assert "Nothing was read of it" in text(shown["gone"])
 
 
