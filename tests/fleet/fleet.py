@@ -115,10 +115,21 @@ def start(name: str, image: str) -> None:
 
 
 def live(names: Iterable[str], *, bare: bool = False) -> None:
-    """Bring the bots of these hosts back live on their bad release."""
-    at_once(
-        lambda name: run("podman", "exec", f"{FLEET}-{name}", "fleet-live", *(["bare"] if bare else [])), list(names)
-    )
+    """Bring the bots of these hosts live on their bad release."""
+    of = pids()
+    at_once(lambda name: run(*enter(of[name]), "/usr/local/sbin/fleet-live", *(["bare"] if bare else [])), list(names))
+
+
+def pids() -> dict[str, int]:
+    """The process of each running host that is its PID 1, by which it can be looked into."""
+    names = hosts()
+    asked = ["podman", "inspect", "--format", "{{.State.Pid}}", *(f"{FLEET}-{name}" for name in names)]
+    return dict(zip(names, map(int, output(*asked).split()), strict=True)) if names else {}
+
+
+def enter(pid: int) -> list[str]:
+    """What a command begins with that root of a host is to run; takes a tenth of what podman exec does."""
+    return ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid"]
 
 
 def down() -> None:

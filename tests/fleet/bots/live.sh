@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Bring the bot live on its bad release, from nothing or from whatever a rollback left: fleet-live [bare]
-# What arming left stays (agent, virtual environment, drop-in), unless asked for a bare host.
+# What arming left stays (agent, virtual environment, drop-in), unless a bare host is asked for.
 set -eu
 unit=trader.service
 systemctl kill --signal KILL $unit 2> /dev/null || :
@@ -13,7 +13,8 @@ systemctl stop $unit 2> /dev/null || :
 if [ "${1:-}" = bare ]; then
     rm -rf /var/lib/botfleet /etc/systemd/system/$unit.d
 elif [ -d /var/lib/botfleet ]; then
-    find /var/lib/botfleet -mindepth 1 -maxdepth 1 ! -name agent ! -name venv -exec rm -rf {} +
+    cd /var/lib/botfleet
+    find . -mindepth 2 -maxdepth 2 ! -path './agent/*' ! -path './environments/*' ! -name armed -exec rm -rf {} +
 fi
 rm -rf /run/botfleet /srv/bots/trader /srv/backups /srv/origin /srv/ledger
 tar -C / -xpf /usr/local/lib/fleet/live.tar
