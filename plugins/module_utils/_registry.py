@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
         exchange_testnet,
         git_deploy_tag,
         go_live_flag,
+        halt_marker,
         health_check,
     )
 
@@ -27,6 +28,7 @@ CLASSES = {
     "exchange_testnet": "ExchangeTestnet",
     "git_deploy_tag": "GitDeployTag",
     "go_live_flag": "GoLiveFlag",
+    "halt_marker": "HaltMarker",
     "health_check": "HealthCheck",
 }
 

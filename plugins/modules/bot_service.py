@@ -158,13 +158,23 @@ options:
       - How many lines of the log are shown.
     type: int
     default: 10
+  start_token:
+    description:
+      - A path that is there while the bot is started, and only then, so that a unit with a drop-in of this collection
+        starts in spite of the marker of a halt (M(tradeops.botfleet.halt_marker)).
+      - Missing directories are made with mode V(0755). It is a symlink to the process that starts the bot, so that one
+        that a killed run leaves behind counts for nothing.
+    type: path
 notes:
   - Suspects are looked for in O(chdir) and below. A bot's directory should therefore not hold the directory of
     another bot, nor a helper that goes on when the bot stops. With O(manager=systemd), which needs O(chdir) for it, a
     service of its own that works there is no suspect, unless it is another instance of the bot's own template and
     the bot's instance is not enabled.
   - Where C(/proc) hides other users' processes, the module must run as root or as the bot's user.
+  - C(systemctl start) calls it a success when a condition of the unit keeps it from starting. Here that is a failure,
+    which names the marker of a halt if there is one.
 seealso:
+  - module: tradeops.botfleet.halt_marker
   - module: ansible.builtin.systemd_service
 """
 

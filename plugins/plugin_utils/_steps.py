@@ -21,7 +21,7 @@ from ..module_utils._transaction.request import MODES
 from ..module_utils._transaction.secrets import placeholder
 
 Raw = Mapping[str, Any]
-KEYWORDS = {"args", "id", "name", "mode", "when", "timeout", "until_resume"}
+KEYWORDS = {"args", "id", "name", "mode", "when", "timeout", "until_resume", "required"}
 COLLECTION = "tradeops.botfleet."
 SWITCH = re.compile("botfleet_go_live_")  # variables of what forbids a bot to trade (S4.2, S4.3)
 OPERATIONS = dict(REGISTRY)  # all of them, loaded once before Ansible forks a worker for each bot
@@ -88,6 +88,7 @@ class StepReader:
             "mode": self._keyword(raw, "mode", str, "apply"),
             "timeout": self._keyword(raw, "timeout", number_of_seconds, None),
             "until_resume": self._keyword(raw, "until_resume", boolean, False),
+            "required": self._keyword(raw, "required", boolean, True),
         }
         if step["mode"] not in MODES:
             raise BadStep(f"mode is {step['mode']!r}: use one of {', '.join(MODES)}")

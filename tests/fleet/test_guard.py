@@ -32,6 +32,7 @@ systemctl --quiet add-wants multi-user.target maker-1
 """
 UNDO = """\
 rm -rf /etc/systemd/system/maker-1.service.d /etc/systemd/system/multi-user.target.wants/maker-1.service /run/botfleet
+rm -f /etc/systemd/system/broken.service
 systemctl daemon-reload
 """
 SICK = [{"name": "Nobody listens", "http": {"url": "http://127.0.0.1:9/"}}]
@@ -131,14 +132,14 @@ def test_a_bot_left_stopped_is_handed_back_or_let_go_by_hand(armed: Armed) -> No
     assert (stopped["restored"], stopped["process"]) == (True, "stopped"), stopped["output"]
     assert (armed.colleague(), armed.marked()) == ("inactive", True)
 
-    back = armed.rollback(botfleet_start_trades=True, hand_back=True)
-    assert (back["restored"], back["process"]) == (True, "running"), back["output"]
-    assert (armed.state(), armed.marked()) == ("active", False)
-
-    armed.rollback(botfleet_start_trades=True)
     (freed,) = armed.host.modules({"tradeops.botfleet.halt_marker": {"path": MARKER, "state": "absent"}})
     assert freed["changed"], freed
     assert armed.colleague() == "active"
+
+    back = armed.rollback(botfleet_start_trades=True, hand_back=True)
+    assert (back["restored"], back["process"]) == (True, "running"), back["output"]
+    statuses = {step["id"]: step["status"] for step in back["steps"]}
+    assert (statuses["marker"], statuses["unmark"], armed.marked()) == ("changed", "changed", False)
 
 
 def test_what_keeps_a_unit_from_starting_is_named(armed: Armed) -> None:
@@ -172,6 +173,19 @@ def test_a_condition_of_somebody_else_is_named_too(armed: Armed) -> None:
     kept = armed.service("started", start_token=TOKEN)
     assert kept["failed"] and "was not started, since a condition of its unit does not hold" in kept["msg"], kept
     assert "ConditionPathExists=/srv/keys" in kept["msg"]
+
+
+def test_what_fails_for_another_reason_is_not_put_down_to_the_marker(armed: Armed) -> None:
+    """S1.5: with its token the marker keeps it from nothing; here a unit that it requires does."""
+    armed.host.shell(
+        f"systemctl stop maker-1; mkdir -p {Path(MARKER).parent}; touch {MARKER}; cd /etc/systemd/system\n"
+        "printf '[Service]\\nType=oneshot\\nExecStart=/bin/false\\n' > broken.service\n"
+        "printf '[Unit]\\nRequires=broken.service\\nAfter=broken.service\\n' > maker-1.service.d/broken.conf\n"
+        "systemctl daemon-reload"
+    )
+    failed = armed.service("started", start_token=TOKEN)
+    assert failed["failed"] and "was started and does not run" in failed["msg"], failed
+    assert "Dependency failed" in failed["msg"] and "kept down" not in failed["msg"]
 
 
 def test_a_token_that_a_killed_run_leaves_behind_lets_nobody_start_the_bot(armed: Armed) -> None:

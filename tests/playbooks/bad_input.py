@@ -21,6 +21,7 @@ RELEASES = [f"deploy-{stamp}" for stamp in ("20251103-081500", "20251110-093000"
 
 # The files in a bot's directory that a step may change. What is undone may leave traces in git alone.
 MAY_CHANGE = {
+    "marker": r"(?!)",  # it is in the state directory
     "flag": r"go_live\.active",
     "stop": r"run/",
     "stopped": r"run/",

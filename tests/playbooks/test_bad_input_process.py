@@ -56,7 +56,7 @@ def test_one_sentence_says_what_where_and_how_to_mend_it(night: Night, name: str
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_code_goes_back_under_a_process_that_runs(night: Night, name: str) -> None:
     assert name in running(night)
-    assert (night.unreported(name), night.told(name).changed) == ([], "nothing")
+    assert (night.unreported(name), night.told(name).changed) == ([], "halt marker")
 
 
 def test_a_stop_command_ends_what_nothing_else_finds(night: Night) -> None:

@@ -171,14 +171,15 @@ def test_code_that_was_put_back_is_what_it_was(night: Night, name: str) -> None:
 
 def test_the_other_steps_of_a_halt_run_whatever_one_has_for_an_option(night: Night) -> None:
     statuses = {step["id"]: step["status"] for step in night.run.bot("qt-12")["steps"]}  # which are halt's alone
-    assert statuses == {"flag": "failed", "stop": "changed", "config_key": "changed", "target": "unchanged"}
+    others = {"marker": "changed", "stop": "changed", "config_key": "changed", "target": "unchanged"}
+    assert statuses == {"flag": "failed", **others}
 
 
 def test_halt_takes_a_bot_from_its_holder_and_says_so(night: Night) -> None:
     """S1.3: no lock keeps a bot from being stopped; the journal names whose it was."""
     said = re.search(r"qt-1: took the lock .*? step\b", " ".join(night.run.output.split()))
     assert said, night.run.output
-    tell(TAKEN, Told(plain(night.fleet, said[0]), "safe", "halt flag, halt stop, halt config_key"))
+    tell(TAKEN, Told(plain(night.fleet, said[0]), "safe", "halt flag, halt marker, halt stop, halt config_key"))
     (preempted,) = [line for line in night.fleet.journal("qt-1", "rb-night") if line["event"] == "preempted"]
     assert preempted["holder"]["rollback_id"] == "rb-other" and preempted["holder"]["controller"] == "alice@desk"
 

@@ -45,6 +45,7 @@ class BotService(Operation):
         "settle": {"type": "float", "default": 3.0},
         "stop_signal": {"type": "str", "default": "TERM"},
         "lines": {"type": "int", "default": 10},
+        "start_token": {"type": "path"},
     }
     CONSTRAINTS = {
         "required_if": [

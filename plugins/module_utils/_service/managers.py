@@ -21,6 +21,7 @@ from .._operation import OperationError
 from .detach import start_detached
 
 UNIT = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_:.@\\-]*")
+PATH_CONDITION = re.compile(r"^ConditionPathExists=(\|?)(!?)(/.*)$", re.MULTILINE)
 SYSTEMCTL_TIMEOUT = 15.0
 LOG_TIMEOUT = 5.0
 LOG_LIMIT = 64 * 1024
@@ -96,7 +97,7 @@ class SystemdManager(Manager):
 
     PROPERTIES = (
         "Id,LoadState,UnitFileState,ActiveState,SubState,Result,MainPID,NRestarts,ControlGroup,CanReload,Job,"
-        "TriggeredBy"
+        "TriggeredBy,ConditionResult,ConditionTimestampMonotonic,InactiveExitTimestampMonotonic"
     )
     STATES = {
         "active": "running",
@@ -142,7 +143,9 @@ class SystemdManager(Manager):
 
     def start(self, timeout: float) -> None:
         self._systemctl("reset-failed", self.name)  # or a crash loop's start limit refuses the version that is good
+        asked = time.monotonic()
         self._ask("start")
+        self._see_it_begin(asked, timeout)
 
     def ask_to_stop(self, timeout: float) -> float:
         self._ask("stop")
@@ -166,6 +169,37 @@ class SystemdManager(Manager):
         with suppress(OperationError):
             return run(journal, timeout=LOG_TIMEOUT).out.strip()
         return ""
+
+    def _see_it_begin(self, asked: float, timeout: float) -> None:
+        """Until systemd has looked at the unit's conditions; to systemctl, one that does not hold is a success.
+
+        systemd forgets what it has found as soon as it unloads such a unit.
+        """
+        while True:
+            shown = self._show()
+            if shown["ActiveState"] != "inactive" or _since(shown, "InactiveExit", asked):
+                return
+            if not shown.get("Job"):
+                break
+            if time.monotonic() - asked > timeout:
+                return
+            time.sleep(0.05)
+        conditions = self._systemctl("cat", self.name).out
+        paths = [
+            (trigger, negated, path, os.path.exists(path.replace("%%", "%")))
+            for trigger, negated, path in PATH_CONDITION.findall(conditions)
+        ]
+        markers = [path for _trigger, negated, path, there in paths if negated and there]
+        if markers and not any(trigger and there != bool(negated) for trigger, negated, _path, there in paths):
+            raise OperationError(
+                f"{self.name} was not started, since it is kept down by {' and '.join(markers)} (ConditionResult=no): "
+                "remove the marker with halt_marker once the bot may run, or give the start_token of its unit"
+            )
+        if shown.get("ConditionResult") == "no" and _since(shown, "Condition", asked):
+            raise OperationError(
+                f"{self.name} was not started, since a condition of its unit does not hold (ConditionResult=no): "
+                f"mend what they ask for: {', '.join(re.findall('^Condition.+$', conditions, re.MULTILINE))}"
+            )
 
     def _show(self) -> dict[str, str]:
         finished = self._systemctl("show", f"--property={self.PROPERTIES}", self.name)
@@ -258,6 +292,11 @@ class ProcessManager(ScriptManager):
 
 
 MANAGERS: dict[str, type[Manager]] = {"systemd": SystemdManager, "script": ScriptManager, "process": ProcessManager}
+
+
+def _since(shown: dict[str, str], event: str, when: float) -> bool:
+    """Whether an event of a unit, such as that it became active, is younger than a time of the monotonic clock."""
+    return int(shown.get(f"{event}TimestampMonotonic") or 0) / 1e6 >= when
 
 
 def _last_lines(path: str, count: int) -> str:

@@ -18,6 +18,7 @@ from .._process import Process
 from .bot import Bot, state_of
 from .managers import Reading
 from .stop import kill
+from .token import start_token
 
 APPEAR_TIME = 5.0
 """Seconds within which a bot's process must be seen after its start."""
@@ -29,7 +30,8 @@ def start(bot: Bot) -> None:
         check_down(bot)
         bot.acted = time.monotonic()
         try:
-            pid = bot.manager.start(bot.context.remaining(bot.options["timeout"]))
+            with start_token(bot.options["start_token"]):
+                pid = bot.manager.start(bot.context.remaining(bot.options["timeout"]))
         except OperationError:
             with suppress(OperationError):
                 reading, owned = bot.look()
