@@ -94,12 +94,16 @@ def environment(state_dir: str) -> Facts:
     return found
 
 
-def agents(state_dir: str) -> list[str]:
-    """The digests of the agents that are what their name says."""
+def agents(state_dir: str) -> dict[str, bool]:
+    """The agents that are what their name says, by digest, and whether each is compiled for this Python."""
     directory = os.path.join(state_dir, "agent")
-    names = sorted(filter(AGENT.fullmatch, os.listdir(directory))) if os.path.isdir(directory) else []
-    digests = [name[: -len(".pyz")] for name in names]
-    return [digest for digest in digests if sha256_of(os.path.join(directory, f"{digest}.pyz")) == digest]
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    digests = [name[: -len(".pyz")] for name in names if AGENT.fullmatch(name)]
+    return {
+        digest: any(name.startswith(f"{digest}.{sys.implementation.cache_tag}.") for name in names)
+        for digest in digests
+        if sha256_of(os.path.join(directory, f"{digest}.pyz")) == digest
+    }
 
 
 def read_unit(name: str) -> Facts:

@@ -86,10 +86,10 @@ environment:
   returned: success
   type: dict
 agents:
-  description: The digests of the agents that are there, and are what their names say.
+  description: The agents that are there and are what their names say, by digest, and whether each is compiled for this
+    Python.
   returned: success
-  type: list
-  elements: str
+  type: dict
 unit:
   description: The unit; null if O(unit) is not given.
   returned: success

@@ -83,21 +83,18 @@ def _points(bot: Bot) -> dict[str, Point]:
 def _armed(bot: Bot) -> Point:
     expected, host = bot["arm_declared"], bot["arm_host"]
     unit = host["unit"]
-    problems = [
-        one_line(bot["arm_failure"]) if bot["arm_failure"] else "",
-        "" if host["state"]["writable"] else f"{host['state']['path']} is not there, or not this user's to write",
-        host["environment"]["problem"]
-        or (
-            ""
-            if host["environment"]["requirements"] == expected["requirements"]
-            else f"{host['environment']['path']} is of another version"
-        ),
-        "" if expected["agent"] in host["agents"] else "the agent of this version is not there",
-        ""
-        if not unit or (unit["loaded"] and unit["ours"] == expected["conditions"])
-        else f"{unit['drop_in']} is not in effect",
-    ]
-    said = "; ".join(filter(None, problems))
+    environment, state = host["environment"], host["state"]
+    problems = {
+        one_line(bot["arm_failure"]): bool(bot["arm_failure"]),
+        f"{state['path']} is not there, or not this user's to write": not state["writable"],
+        environment["problem"]: bool(environment["problem"]),
+        f"{environment['path']} is of another version": environment["requirements"]
+        not in (None, expected["requirements"]),
+        "the agent of this version is not there": expected["agent"] not in host["agents"],
+    }
+    if unit:
+        problems[f"{unit['drop_in']} is not in effect"] = not unit["loaded"] or unit["ours"] != expected["conditions"]
+    said = "; ".join(problem for problem, is_so in problems.items() if is_so)
     return not said, said or "agent, environment and state directory are there" + (", the drop-in too" if unit else "")
 
 
@@ -112,6 +109,8 @@ def _version(bot: Bot) -> Point:
 
 def _config(bot: Bot) -> Point:
     """The backup of the version to go back to, or, where it may be missing, that of the version that runs."""
+    if (bot["arm_config"] or {}).get("skipped"):
+        return False, "there is no version to go back to"
     missing = came_to(bot["arm_config"])
     if missing:
         return False, missing
