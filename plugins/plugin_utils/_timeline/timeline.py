@@ -144,7 +144,7 @@ class Timeline:
         """The table, or what is known without one: nothing after a playbook that ended well without any bot."""
         self._stop()
         lines = self._table(_width())
-        if not lines and (failed and self._is_rollback or self._progress.stages):
+        if not lines and ((failed and self._is_rollback) or self._progress.stages):
             lines = self._without_record(_width())
         for line in ["", *lines] if lines else []:
             self._print(line, _kind(line))

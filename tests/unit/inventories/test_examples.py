@@ -31,6 +31,7 @@ RUNBOOK: dict[str, dict[str, Any]] = {
         "botfleet_health_checks[1].log.lines": 20,
         "botfleet_health_checks[2].http.url": "http://localhost:9000/status",
         "botfleet_start_trades": True,
+        "botfleet_database_backup": "/backup/pre-deploy.sql",
     },
     "quantum_trader": {
         "botfleet_go_live_flag": "/opt/quantum_trader/go_live.active",
@@ -49,6 +50,8 @@ RUNBOOK: dict[str, dict[str, Any]] = {
         "botfleet_health_checks[1].log.lines": 50,
         "botfleet_health_checks[1].log.present": ["ORDER_SKIPPED"],
         "botfleet_health_checks[2].http.url": "http://localhost:8000/api/risk/ess/status",
+        "botfleet_contacts | map(attribute='level') | list": ["CRITICAL", "HIGH", "MEDIUM"],
+        "botfleet_contacts[0].name": "On-call Engineer",
     },
 }
 ACCEPT = """\
@@ -69,7 +72,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
 
 
 def test_it_says_what_the_runbook_says(example: Example) -> None:
-    """S1.3 to S1.6, S4.2 to S4.6: every path, port and command that the runbook names, as Ansible resolves it."""
+    """S1.3 to S1.6, S1.7, S4.2 to S4.6, S4.12: every path, port and command that the runbook names, as Ansible resolves it."""
     expressions = list(RUNBOOK[example.name])
     assert dict(zip(expressions, example.values(*expressions))) == RUNBOOK[example.name]
 
