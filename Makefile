@@ -3,6 +3,7 @@
 
 PLAN = emergency
 HOSTS = 20
+SEEDS = 200
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -31,10 +32,18 @@ bench: ## measure it on 12, 48 and 200 bots and write docs/benchmarks.md, about 
 	@.cache/venv/bin/python -m tests.benchmark.bench
 	@.cache/venv/bin/python -m tests.benchmark.report
 
+bench-fleet: ## measure it on HOSTS=20 containers over SSH, against builtin modules and a shell script; needs root
+	@python3 tools/setup.py bench
+	@.cache/venv/bin/python -m tests.benchmark.fleet --hosts $(HOSTS)
+	@.cache/venv/bin/python -m tests.benchmark.fleet_report
+
+faults: setup ## SEEDS=200 random faults at random moments on six hosts, and docs/reliability.md with what came of them; needs root
+	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --write
+
 setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 	@python3 tools/setup.py test
 
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down bench test lint typing unit playbooks fleet fleet-down setup clean
+.PHONY: help demo demo-down bench bench-fleet test lint typing unit playbooks fleet fleet-down faults setup clean

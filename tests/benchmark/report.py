@@ -17,6 +17,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- begin: made by make bench -->\n", "<!-- end -->\n"
@@ -79,17 +80,21 @@ def _rounds(runs: list[Run]) -> str:
 
 
 def picture(runs: list[Run], path: Path) -> None:
+    figure, panels = sheet()
+    grown = [run for run in runs if "stalled" not in run]
+    for panel, name in zip(panels, ("safe_seconds", "wall_seconds", "controller_cpu_seconds", "controller_memory_mib")):
+        growth(panel, grown, name)
+    panels[0].legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def sheet() -> tuple[Figure, list[Axes]]:
+    """Four panels; saved twice, the same bytes."""
     mpl.rcParams.update(
         {"svg.hashsalt": "botfleet", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     )
     figure, panels = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
-    grown = [run for run in runs if "stalled" not in run]
-    for panel, name in zip(
-        panels.flat, ("safe_seconds", "wall_seconds", "controller_cpu_seconds", "controller_memory_mib")
-    ):
-        growth(panel, grown, name)
-    panels.flat[0].legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+    return figure, list(panels.flat)
 
 
 def growth(panel: Axes, runs: list[Run], figure: str) -> None:
@@ -101,11 +106,17 @@ def growth(panel: Axes, runs: list[Run], figure: str) -> None:
     panel.grid(axis="y", alpha=0.3)
 
 
+def write_between(begin: str, made: str) -> None:
+    """Put what was made into docs/benchmarks.md, after this marker and before the next end."""
+    page = DOCS / "benchmarks.md"
+    before, rest = page.read_text().split(begin)
+    _former, after = rest.split(END, 1)
+    page.write_text(f"{before}{begin}\n{made}\n{END}{after}")
+
+
 def main() -> None:
     runs = json.loads((DOCS / "benchmarks.json").read_text())["runs"]
-    page = DOCS / "benchmarks.md"
-    before, rest = page.read_text().split(BEGIN)
-    page.write_text(before + BEGIN + "\n" + tables(runs) + "\n" + END + rest.split(END)[1])
+    write_between(BEGIN, tables(runs))
     picture(runs, DOCS / "images" / "benchmarks.svg")
 
 

@@ -18,6 +18,8 @@ import pytest
 
 from .fleet import CACHE, ROOT
 
+__all__ = ["ANSIBLE", "CACHE", "ROOT", "Host", "host"]
+
 ANSIBLE = str(Path(sys.executable).with_name("ansible-playbook"))
 FLEET = [sys.executable, str(Path(__file__).with_name("fleet.py"))]
 

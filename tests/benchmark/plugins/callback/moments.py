@@ -11,7 +11,7 @@ short_description: When each play had its last result of each bot
 version_added: 1.0.0
 description:
   - Writes the times into the file that E(BOTFLEET_BENCHMARK_MOMENTS) names, as JSON by play and bot, in seconds since
-    the epoch.
+    the epoch; below V(paths) which way the transactions of each bot took.
 author:
   - The tradeops.botfleet authors (@tradeops)
 """
@@ -35,15 +35,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         super().__init__()
         self._play = ""
         self._moments: dict[str, dict[str, float]] = defaultdict(dict)
+        self._paths: dict[str, list[str]] = defaultdict(list)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._play = play.get_name()
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        self._moments[self._play][result._host.get_name()] = time.time()
+        name = result._host.get_name()
+        self._moments[self._play][name] = time.time()
+        if result._result.get("path") in ("agent", "module"):
+            self._paths[name].append(result._result["path"])
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self.v2_runner_on_ok(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        Path(os.environ["BOTFLEET_BENCHMARK_MOMENTS"]).write_text(json.dumps(self._moments))
+        Path(os.environ["BOTFLEET_BENCHMARK_MOMENTS"]).write_text(json.dumps({**self._moments, "paths": self._paths}))
