@@ -1,0 +1,42 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real hosts, on which things go wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .fleet import Cannot, Controller, Fleet
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Iterator[Fleet]:
+    """Started for the tests, and removed after them unless they were up before."""
+    try:
+        fleet = Fleet()
+    except Cannot as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+    yield fleet
+    fleet.down()
+
+
+@pytest.fixture
+def fleet(hosts: Fleet) -> Iterator[Fleet]:
+    """The hosts, each with its bot live on the bad release, mended after the test."""
+    hosts.fresh()
+    yield hosts
+    for host in hosts.hosts:
+        host.heal()
+
+
+@pytest.fixture
+def controller(fleet: Fleet, tmp_path: Path) -> Controller:
+    """One controller of them."""
+    return Controller(fleet, tmp_path / "controller")

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bots and units that misbehave in a whole rollback (S1.3, S1.5). Single calls of bot_service are in tests/fleet."""
+
+from __future__ import annotations
+
+import pytest
+
+from .fleet import GOOD, Fleet
+from .host import COMMAND, DROP_INS, Host
+from .night import Fault, Outcome, spend
+
+UNIT = "/usr/lib/systemd/system/trader.service"
+MEND = f"rm -r {DROP_INS}; systemctl daemon-reload"
+CRASHES = f"if grep -q {GOOD} RELEASE; then sleep 0.2; exit 1; fi; exec {COMMAND}"
+
+FAULTS = {
+    "ignores SIGTERM": Fault("restored", act=Host.make_deaf, mend=MEND),
+    "ignores SIGTERM and may not be killed": Fault(
+        "exposed",
+        "did not stop within 3 s.*: raise timeout, or set force",
+        act=Host.make_deaf,
+        mend=MEND,
+        variables={"botfleet_stop_force": False},
+    ),
+    "crash-loops on the version to go back to": Fault(
+        "safe",
+        "Start the process: .*trader",
+        act=lambda host: host.change_unit("ExecStart=", f"ExecStart=/bin/sh -c '{CRASHES}'"),
+        mend=MEND,
+    ),
+    "masked": Fault(
+        "safe",
+        "trader cannot be started: it is masked: unmask it",
+        "systemctl mask trader",
+        "systemctl unmask trader",
+    ),
+    "missing": Fault(
+        "exposed",
+        "unit trader does not exist on this host: mend the name, or install the unit",
+        f"mv {UNIT} /root/trader.service; systemctl daemon-reload",
+        f"mv /root/trader.service {UNIT}; systemctl daemon-reload",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def night(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What became of each."""
+    return spend(hosts, FAULTS, tmp_path_factory.mktemp("controller"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_it_ends_as_it_is_said(night: dict[str, Outcome], fault: str) -> None:
+    """By the record, the exit code and the host; mended, the same id restores it."""
+    night[fault].check()
