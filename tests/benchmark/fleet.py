@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,12 +52,16 @@ class Bench:
     def __init__(self, work: Path, names: list[str]) -> None:
         self.work, self.names = work, names
         self.hosts = Hosts()
+        self._collection = work / "collections" / "ansible_collections" / "tradeops" / "botfleet"
+        for part in ("meta", "playbooks", "plugins", "roles"):  # as they are now, whatever happens to the checkout
+            shutil.copytree(ROOT / part, self._collection / part)
+        shutil.copy(ROOT / "galaxy.yml", self._collection)
         self._moments, self._artifacts = work / "moments.json", work / "artifacts"
 
     def arm(self) -> None:
         """Arm every host."""
         self._ansible_home.mkdir(exist_ok=True)
-        command = self._playbook(ROOT / "playbooks" / "arm.yml", {"scope": "bots"})
+        command = self._playbook(self._collection / "playbooks" / "arm.yml", {"scope": "bots"})
         done = subprocess.run(
             command, env=self._environment(), cwd=self.work, capture_output=True, text=True, check=False
         )
@@ -108,7 +113,7 @@ class Bench:
         if way == "builtin":
             return self._playbook(HERE / "ways" / "emergency.yml", {})
         inputs = {"plan": "emergency", "scope": "bots", "reason": "benchmark", "positions": "handled", "batch": "100%"}
-        return self._playbook(ROOT / "playbooks" / "rollback.yml", inputs)
+        return self._playbook(self._collection / "playbooks" / "rollback.yml", inputs)
 
     def _playbook(self, playbook: Path, inputs: dict[str, str]) -> list[str]:
         extra = {**inputs, "botfleet_artifacts_dir": str(self._artifacts), "botfleet_settle": SETTLE}
@@ -124,7 +129,7 @@ class Bench:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.work / "collections"),
             "ANSIBLE_HOME": str(self._ansible_home),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "plugins" / "callback"),
             "ANSIBLE_LOCALHOST_WARNING": "false",

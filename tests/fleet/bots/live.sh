@@ -13,8 +13,7 @@ systemctl stop $unit 2> /dev/null || :
 if [ "${1:-}" = bare ]; then
     rm -rf /var/lib/botfleet /etc/systemd/system/$unit.d
 elif [ -d /var/lib/botfleet ]; then
-    cd /var/lib/botfleet
-    find . -mindepth 2 -maxdepth 2 ! -path './agent/*' ! -path './environments/*' ! -name armed -exec rm -rf {} +
+    find /var/lib/botfleet -mindepth 2 -maxdepth 2 ! -path '*/agent/*' ! -path '*/venv/*' ! -name armed -exec rm -rf {} +
 fi
 rm -rf /run/botfleet /srv/bots/trader /srv/backups /srv/origin /srv/ledger
 tar -C / -xpf /usr/local/lib/fleet/live.tar
