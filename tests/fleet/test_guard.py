@@ -31,9 +31,10 @@ systemctl daemon-reload
 systemctl --quiet add-wants multi-user.target maker-1
 """
 UNDO = """\
-rm -rf /etc/systemd/system/maker-1.service.d /etc/systemd/system/multi-user.target.wants/maker-1.service /run/botfleet
 rm -f /etc/systemd/system/broken.service
+rm -rf /etc/systemd/system/maker-1.service.d /etc/systemd/system/multi-user.target.wants/maker-1.service /run/botfleet
 systemctl daemon-reload
+systemctl reset-failed
 """
 SICK = [{"name": "Nobody listens", "http": {"url": "http://127.0.0.1:9/"}}]
 
