@@ -117,7 +117,8 @@ def _config(bot: Bot) -> Point:
     step = step_of(bot["arm_config"], "revert", "config")
     if step.get("status") in ("changed", "unchanged"):
         return True, f"would be restored from {step['before']['snapshot']}"
-    kept = (bot["arm_kept"] or {}).get("before") or {}
+    result = bot["arm_kept"] or {}
+    kept = result.get("after") or result.get("before") or {}
     if step.get("status") != "skipped":
         return False, one_line(step.get("message"))
     if not kept.get("snapshot_present"):

@@ -142,12 +142,19 @@ def test_a_drop_in_that_is_in_effect(tmp_path: Path) -> None:
 def test_a_config_that_may_be_missing_needs_the_one_that_runs_kept(tmp_path: Path) -> None:
     """S2.3, S1.5: without a backup the config stays as the checkout leaves it, which the next rollback needs not."""
     assert judged(bot(tmp_path, arm_config=config("skipped")))["config"][0]
-    kept = {"before": {"snapshot": SNAPSHOT, "snapshot_present": False}}
+    there, not_there = ({"snapshot": SNAPSHOT, "snapshot_present": present} for present in (True, False))
+    assert judged(bot(tmp_path, arm_config=config("skipped"), arm_kept={"before": not_there, "after": there}))[
+        "config"
+    ][0]
+    kept = {"before": not_there, "after": None}
     assert not judged(bot(tmp_path, arm_config=config("skipped"), arm_kept=kept))["config"][0]
 
 
 def test_a_bot_without_database_needs_no_backup(tmp_path: Path) -> None:
-    changed = {"declared": {"has_database": False, "database_backup": ""}, "host": {"database_backup": None}}
+    changed: dict[str, Any] = {
+        "declared": {"has_database": False, "database_backup": ""},
+        "host": {"database_backup": None},
+    }
     assert judged(bot(tmp_path, **changed))["database"] == (True, "it has none")
 
 
