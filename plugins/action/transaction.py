@@ -14,12 +14,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._transaction.spec import OPTIONS
+from ..module_utils._transaction.spec import CONSTRAINTS, OPTIONS
 from ..plugin_utils._agent import Broken, Exchange, packed
 from ..plugin_utils._controller import controller
 from ..plugin_utils._steps import StepReader, template_secrets
+from ..plugin_utils._variables import Variables
 
-LOCAL = ("secrets_from", "validate_only")
+LOCAL = ("stages_from", "validated_from", "secrets_from", "validate_only")
 OLDEST_PYTHON = (3, 9)
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # what a shell says of a command
 packed()  # once, before Ansible forks a worker for each bot
@@ -33,20 +34,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
+        self._values = Variables(self._templar, variables)
         arguments = self._arguments(variables)
         raw_secrets, no_secrets = self._read(arguments["secrets_from"], variables, Mapping, {})
         secrets, problems = template_secrets(raw_secrets, self._templar.template)
-        reader = StepReader(self._templar.template, variables.get("omit"), problems, no_secrets)
-        for stage in arguments["stages"]:
-            stage["steps"] = self._steps(reader, stage, variables)
-        safe = self._steps(reader, arguments["safe"] or {}, variables)
+        if arguments["validated_from"]:
+            arguments.update(self._validated(arguments["validated_from"], variables))
+        else:
+            reader = StepReader(self._values.render, variables.get("omit"), problems, no_secrets)
+            for stage in arguments["stages"]:
+                stage["steps"] = self._steps(reader, stage, variables)
+            arguments["safe"] = {"steps": self._steps(reader, arguments["safe"] or {}, variables)}
         if arguments["validate_only"]:
-            return {**result, **_validation(arguments["stages"])}
+            return {**result, **_validation(arguments["stages"], arguments["safe"])}
         sent = {
             **{name: value for name, value in arguments.items() if name not in LOCAL},
             "bot": arguments["bot"] or variables["inventory_hostname"],
             "controller": controller(),
-            "safe": {"steps": safe},
             "secrets": secrets,
         }
         started = time.time()
@@ -89,18 +93,38 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in self._task.args.items() if value is not None}
+        if given.get("stages_from") and not given.get("validated_from"):
+            given["stages"] = self._stages(given["stages_from"], variables)
         for scope in [*(given.get("stages") or []), given.get("safe") or {}]:
             if isinstance(scope, dict):  # nested omit placeholders survive in ansible-core 2.18
                 for name in [name for name, value in scope.items() if value == variables.get("omit") or value is None]:
                     del scope[name]
-        validated = ArgumentSpecValidator(OPTIONS).validate(given)
+        validated = ArgumentSpecValidator(OPTIONS, **CONSTRAINTS).validate(given)
         if validated.error_messages:
             raise AnsibleActionFail(f"transaction: {'; '.join(validated.error_messages)}")
         arguments: dict[str, Any] = dict(validated.validated_parameters)
-        names = [stage["name"] for stage in arguments["stages"]]
+        names = [stage["name"] for stage in arguments["stages"] or []]
         if len(set(names)) < len(names):
             raise AnsibleActionFail(f"transaction: stages are {', '.join(names)}: name each stage once")
         return arguments
+
+    def _stages(self, name: str, variables: dict[str, Any]) -> list[Any]:
+        """The stages of a variable; steps among them stay as they are written."""
+        raw, problem = self._read(name, variables, list, [])
+        if problem:
+            raise AnsibleActionFail(f"transaction: {problem}")
+        return [
+            {**self._values.render({key: part for key, part in stage.items() if key != "steps"}), **_steps_of(stage)}
+            if isinstance(stage, dict)
+            else stage
+            for stage in raw
+        ]
+
+    def _validated(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
+        earlier = variables.get(name)
+        if not isinstance(earlier, Mapping) or "invalid" not in earlier:
+            raise AnsibleActionFail(f"transaction: {name} is no result of validate_only: register that first")
+        return {"stages": earlier["stages"], "safe": earlier["safe"]}
 
     def _steps(self, reader: StepReader, scope: dict[str, Any], variables: dict[str, Any]) -> list[dict[str, Any]]:
         source = scope.pop("steps_from", None)
@@ -133,11 +157,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         return value, ""
 
 
-def _validation(stages: list[dict[str, Any]]) -> dict[str, Any]:
+def _steps_of(stage: dict[str, Any]) -> dict[str, Any]:
+    return {"steps": stage["steps"]} if "steps" in stage else {}
+
+
+def _validation(stages: list[dict[str, Any]], safe: dict[str, Any]) -> dict[str, Any]:
     invalid = [
         f"step {step['name']!r} of stage {stage['name']}: {step['invalid']}"
         for stage in stages
         for step in stage["steps"]
         if step.get("invalid")
     ]
-    return {"changed": False, "failed": bool(invalid), "invalid": invalid, "msg": "; ".join(invalid)}
+    found = {"changed": False, "failed": bool(invalid), "invalid": invalid, "msg": "; ".join(invalid)}
+    return {**found, "stages": stages, "safe": safe}

@@ -77,7 +77,7 @@ from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ..plugin_utils._timeline.notes import diff_lines, message_lines, step_lines
 from ..plugin_utils._timeline.outcome import Outcome, read_outcome
 from ..plugin_utils._timeline.progress import HELD
-from ..plugin_utils._timeline.tasks import action_of, is_ours, is_transaction, role_of, stages_of
+from ..plugin_utils._timeline.tasks import action_of, assesses, is_ours, is_transaction, role_of, stages_of
 from ..plugin_utils._timeline.text import plain
 from ..plugin_utils._timeline.timeline import Timeline
 
@@ -233,7 +233,7 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
         first = self._started is None
         timeline = self._timeline
         timeline.doing(task.get_name())
-        if first and OWNER and role_of(task) == "assess":
+        if first and OWNER and assesses(task):
             timeline.say("checking the inputs")
         if is_transaction(task):
             variables = self._current_play.get_variable_manager().get_vars(play=self._current_play)

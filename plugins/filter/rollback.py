@@ -11,6 +11,7 @@ from typing import Any, Callable
 from ..plugin_utils._barrier import barrier, roll_goes_on
 from ..plugin_utils._clock import epoch
 from ..plugin_utils._misspelt import input_warnings, unknown_variables
+from ..plugin_utils._results import tag_to_go_back_to
 
 
 def decision_problem(text: str) -> str:
@@ -36,5 +37,6 @@ class FilterModule:
             "decision_problem": decision_problem,
             "input_warnings": input_warnings,
             "roll_goes_on": roll_goes_on,
+            "tag_to_go_back_to": tag_to_go_back_to,
             "unknown_variables": unknown_variables,
         }

@@ -51,10 +51,9 @@ options:
     description: When the rollback was decided, in the controller's UTC time. Kept in the journal.
     type: str
   stages:
-    description: The stages, carried out in this order.
+    description: The stages, carried out in this order. This or O(stages_from) is required.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: Name of the stage.
@@ -113,6 +112,14 @@ options:
         description: Why there is nothing to carry out, as one sentence, if there is nothing. The stage then fails with
           it.
         type: str
+  stages_from:
+    description: Name of the variable that holds O(stages), which is rendered faster than stages that stand in the task.
+    type: str
+  validated_from:
+    description:
+      - Name of the variable that a transaction with the same stages and O(validate_only) registered.
+      - They, and what is safe, are carried out as they were rendered then, instead of being rendered again.
+    type: str
   safe:
     description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume)
       holds until the bot is started again. One with C(required=false) is applied with the others when the bot is made
@@ -279,13 +286,16 @@ controller_times:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._transaction.perform import perform
-from ..module_utils._transaction.spec import OPTIONS
+from ..module_utils._transaction.spec import CONSTRAINTS, OPTIONS
 
 
 def main() -> None:
     """Carry out what the action plugin sent."""
-    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    module.exit_json(**perform(module.params, module.check_mode))
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True, **CONSTRAINTS)
+    result = perform(module.params, module.check_mode)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

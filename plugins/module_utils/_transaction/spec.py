@@ -29,7 +29,9 @@ OPTIONS: dict[str, Any] = {
     "bot": {"type": "str"},
     "state_dir": {"type": "str", "default": "/var/lib/botfleet"},
     "decided_at": {"type": "str"},
-    "stages": {"type": "list", "elements": "dict", "required": True, "options": STAGE},
+    "stages": {"type": "list", "elements": "dict", "options": STAGE},
+    "stages_from": {"type": "str"},
+    "validated_from": {"type": "str"},
     "safe": {"type": "dict", "options": STEPS},
     "secrets_from": {"type": "str", "no_log": False},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
@@ -40,3 +42,4 @@ OPTIONS: dict[str, Any] = {
     "preempt_after": {"type": "float", "default": 10.0},
     "validate_only": {"type": "bool", "default": False},
 }
+CONSTRAINTS: dict[str, Any] = {"required_one_of": [("stages", "stages_from")]}

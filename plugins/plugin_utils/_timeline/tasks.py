@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 COLLECTION = "tradeops.botfleet"
 GOOD_DAY = "arm"  # the role whose tasks are no part of a rollback
-VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+PLAYBOOK = str(Path(__file__).resolve().parents[3] / "playbooks" / "rollback.yml")
 
 
 def action_of(task: Any) -> str:
@@ -32,18 +32,30 @@ def is_transaction(task: Any) -> bool:
 
 
 def is_ours(task: Any) -> bool:
-    """Whether it belongs to a rollback, in a role of this collection or in a playbook of one's own."""
+    """Whether it belongs to a rollback: in its playbook, in a role of this collection or in a playbook of one's own."""
     if role_of(task) == GOOD_DAY:
         return False
-    return bool(role_of(task)) or action_of(task) in ("transaction", "rollback_record", "fleet_lock")
+    return (
+        bool(role_of(task)) or in_playbook(task) or action_of(task) in ("transaction", "rollback_record", "fleet_lock")
+    )
+
+
+def in_playbook(task: Any) -> bool:
+    """Whether rollback.yml itself holds it."""
+    return str(task.get_path()).rpartition(":")[0] == PLAYBOOK
+
+
+def assesses(task: Any) -> bool:
+    """Whether it belongs to what checks the inputs."""
+    return role_of(task) == "assess" or in_playbook(task)
 
 
 def stages_of(task: Any) -> list[str]:
     """The names of its stages, before they are templated: a variable of the role is looked up. Empty if that fails."""
     stages = task.args.get("stages")
-    variable = VARIABLE.fullmatch(stages.strip()) if isinstance(stages, str) else None
-    if variable:
-        stages = (task._role.get_vars() if task._role else {}).get(variable[1])
+    variable = task.args.get("stages_from")
+    if variable and task._role:
+        stages = task._role.get_vars().get(variable)
     if not isinstance(stages, list):
         return []
     named = [stage.get("name") for stage in stages if isinstance(stage, Mapping)]

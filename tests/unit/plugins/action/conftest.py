@@ -86,7 +86,8 @@ class Controller:
         run = Run(done.returncode, done.stdout + done.stderr)
         if results.exists():
             run.results = json.loads(results.read_text())
-            assert {result["path"] for result in run.results.values() if result and "path" in result} <= {self.path}
+            transactions = [result for result in run.results.values() if result and "controller_times" in result]
+            assert {result["path"] for result in transactions} <= {self.path}
         return run
 
 

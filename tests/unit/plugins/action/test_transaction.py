@@ -124,6 +124,44 @@ def test_what_cannot_be_templated_fails_its_own_step_and_the_others_are_applied(
     assert validated["failed"] and len(validated["invalid"]) == 4 and not validated["changed"]
 
 
+def test_what_was_validated_is_carried_out_as_it_was_rendered(either_path: Controller) -> None:
+    """A fleet's steps are rendered once for both, and a text that holds braces is data the second time."""
+    raise_flags(either_path.root, "flag", "odd {{ 1 + 1 }}")
+    named = {
+        "name": "halt",
+        "on_failure": "continue",
+        "budget": "{{ seconds }}",
+        "only": "{{ nowhere | default(omit) }}",
+    }
+    from_variable = {"rollback_id": "rb-1", "bot": "bot-1", "state_dir": "{{ state }}", "stages_from": "bot_stages"}
+    safe = {"steps": [lower("flag")]}
+
+    def task(name: str, **options: Any) -> dict[str, Any]:
+        return {"tradeops.botfleet.transaction": {**from_variable, **options}, "register": name}
+
+    run = either_path.play(
+        [
+            task("validated", safe=safe, validate_only=True),
+            task("planned", validated_from="validated") | {"check_mode": True},
+            {"ansible.builtin.set_fact": {"bot_stages": []}},
+            task("done", validated_from="validated"),
+            task("never_validated", validated_from="planned"),
+            task("nothing", stages_from="nowhere") | {"vars": {"bot_stages": []}},
+        ],
+        bot_stages=[{**named, "steps": [lower("flag"), lower("odd", "{{ root }}/{{ odd }}")]}],
+        seconds="{{ 3 * 4 }}",
+        odd="odd {{ '{{' }} 1 + 1 }}",
+    )
+    assert not run.results["validated"]["failed"], run.output
+    assert {step["status"] for step in run.results["planned"]["steps"]} == {"changed"}
+    done = run.results["done"]
+    assert statuses(run, "done") == {"flag": "changed", "odd": "changed"} and done["safe"]["is_safe"], run.output
+    assert done["stages"][0]["budget"] == 12
+    assert not list(either_path.root.glob("odd*"))
+    assert "planned is no result of validate_only" in run.results["never_validated"]["msg"]
+    assert "'nowhere' is not defined" in run.results["nothing"]["msg"]
+
+
 class Vault:
     """Variables encrypted by the real ansible-vault."""
 
