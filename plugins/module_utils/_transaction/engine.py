@@ -100,6 +100,8 @@ class Transaction:
                     f"which was {holder['how']}"
                 )
                 self._journal.write("preempted", holder=holder)
+            if self._switch.too_late():  # its timer is about to fire, or was lost
+                self._make_safe(request.stages[0])
             heard = self._hear_of_firing(state)
             result = self._carry_out()
             closed = request.closes and not result["failed"]
@@ -284,7 +286,7 @@ class Transaction:
 
     def _make_safe(self, stage: Stage) -> None:
         """What undo or a started bot brought back is taken down again."""
-        late = self._too_late(stage)
+        late = bool(self._switch and self._switch.too_late())
         if self._switch and late:
             self._switch.fires("transaction")
         made = True

@@ -51,7 +51,7 @@ def _rehearse() -> str | None:
     runner = Runner(OPERATIONS, {}, check_mode=True)
     for step in (Step(**data) for data in steps):
         outcome = runner.run(step, "apply")
-        if outcome["status"] == "failed":
+        if step.required and outcome["status"] == "failed":
             return f"{step.name}: {' '.join(outcome['message'].split())}"
     return None
 

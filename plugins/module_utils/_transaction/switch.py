@@ -138,7 +138,7 @@ class Switch:
     def confirm(self) -> None:
         """The bot is verified."""
         if self.armed:
-            self._journal.write("switch_confirmed", nonce=self.armed.nonce, left=round(self.armed.left(), 3))
+            self._journal.write("switch_confirmed", nonce=self.armed.nonce, left=self.left())
             self.disarm()
 
     def fires(self, by: str) -> None:
@@ -184,7 +184,8 @@ def obstacle(stage: Stage, safe: list[Step], given: dict[str, Any]) -> str:
     for step in safe:
         if step.invalid:
             return f"{asked}, but {step.name!r}, which would make the bot safe, is not valid: {step.invalid}"
-        if _holds_secret(step.options) or mask(step.options, given) != step.options:
+        kept = _without_values(step).options
+        if _holds_secret(kept) or mask(kept, given) != kept:
             return f"{asked}, but {step.name!r} holds a secret, which is never kept on a host: leave it out, or set 0"
     return ""
 

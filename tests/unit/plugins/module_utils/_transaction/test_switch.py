@@ -272,6 +272,19 @@ def test_starting_again_arms_anew(host: Host) -> None:
     assert len(host.kept()) == 1, "code that lies in a directory is not copied"
 
 
+def test_a_timer_that_was_lost_is_made_up_for_by_the_next_run(host: Host) -> None:
+    """S1.3: somebody killed what waited; the same id makes the bot safe first, then starts and verifies it."""
+    left = host.run(host.resume(4))["confirm_left"]
+    for pid in host.waiting():
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(left)
+    assert host.bot.running() and not host.event("switch_fired")
+    result = host.run(host.resume(30), host.verify(), closes=True)
+    assert result["closed"] and "switch of rollback rb-1 fired" in result["notes"][0], result["msg"]
+    assert host.bot.notes() == ["began", "left by SIGTERM", "began"]
+    assert [step["id"] for step in result["steps"]] == ["safe/The process is stopped", "start", "bot_service"]
+
+
 def test_a_bot_that_is_not_started_arms_nothing(host: Host) -> None:
     """One that trades as soon as it runs, one that was proven running before, and check mode."""
     stays = {**host.resume(30), "steps": [host.service("started", id="start", when=False)]}
@@ -312,8 +325,9 @@ def test_a_step_that_holds_a_secret_arms_nothing(host: Host, value: dict[str, An
 def test_no_value_of_the_environment_is_kept(host: Host) -> None:
     """S4.4: nobody has to declare what stands there; the process is found and stopped without it."""
     safe = host.safe()
-    safe[1]["options"]["environment"] = {"API_KEY": SECRET}
-    host.run(host.resume(2), safe=safe)
+    safe[1]["options"]["environment"] = {"API_KEY": SECRET, "TOKEN": {"secret": "token"}}
+    result = host.run(host.resume(2), safe=safe, secrets={"token": SECRET})
+    assert not result["failed"], result["msg"]
     (kept,) = host.kept()
     assert SECRET not in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
     for pid in host.waiting():
