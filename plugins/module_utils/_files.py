@@ -29,10 +29,13 @@ def read_bytes(path: str) -> bytes | None:
         if os.path.islink(path):
             raise OperationError(f"{path} is a symlink to {os.readlink(path)}: name the file itself") from error
         raise OperationError(f"{path} cannot be read ({error.strerror}): mend its owner or mode") from error
-    with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # asked first: a directory cannot even be made a file object
             raise OperationError(f"{path} is not a regular file: name the file itself")
-        return handle.read()
+        with open(descriptor, "rb", closefd=False) as handle:
+            return handle.read()
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: str, content: bytes, *, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:

@@ -235,6 +235,8 @@ def test_text_that_is_not_utf8_and_paths_that_are_no_file_are_refused(tmp_path):
     link.symlink_to(path)
     with pytest.raises(OperationError, match="symlink"):
         ConfigFile.read(str(link), "yaml")
+    with pytest.raises(OperationError, match=f"^{tmp_path} is not a regular file: name the file itself$"):
+        ConfigFile.read(str(tmp_path), "yaml")
 
 
 def test_a_missing_key_names_the_keys_that_are_there():
