@@ -20,12 +20,12 @@ from .host import Host
 class Fault:
     """One host's.
 
-    ends: what the record calls its bot: ``restored``, ``safe`` or ``exposed``
+    ends: a pattern of what the record calls its bot: ``restored``, ``safe`` or ``exposed``
     says: a pattern of what is said to be the matter; empty for a bot that is restored
     break_, mend: scripts that root runs there
     act: does what no script can; whatever it did to link, power and disks is healed
     variables: of the bot, as long as the fault lasts
-    kept: a script that fails unless what the rollback should have left alone is there in the end
+    kept: a script that says whether what the rollback should have left alone is there in the end, by ``kept``
     """
 
     ends: str
@@ -34,7 +34,7 @@ class Fault:
     mend: str = ":"
     act: Callable[[Host], dict[str, Any] | None] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
-    kept: str = ":"
+    kept: str = "echo kept"
 
 
 @dataclass
@@ -50,16 +50,17 @@ class Outcome:
     row_after: dict[str, Any]
     denied_after: list[str]
     code_after: int
+    kept: str
 
     def check(self) -> None:
         """The bot ended as it should and as it was said to; mended, it is restored by the same id."""
         state = "restored" if self.row["restored"] else "safe" if self.row["safe"] else "exposed"
-        assert state == self.fault.ends, f"{self.row['failure']}\n{self.output}"
+        assert re.fullmatch(self.fault.ends, state), f"{self.row['failure']}\n{self.output}"
         assert re.search(self.fault.says, self.row["failure"] or ""), self.row["failure"]
         assert self.denied == [], self.denied
         assert self.code_after == 0 and self.row_after["restored"] and self.row_after["to"] == GOOD, self.row_after
         assert self.denied_after == [], self.denied_after
-        self.host.run(self.fault.kept)
+        assert self.kept == "kept"
 
 
 def spend(fleet: Fleet, faults: Mapping[str, Fault], directory: Path) -> dict[str, Outcome]:
@@ -102,6 +103,7 @@ def _one(fleet: Fleet, faults: dict[str, Fault], controller: Controller) -> dict
             again.bot(host.name),
             denied_after.get(host.name, []),
             again.code,
+            host.run(fault.kept),
         )
         for host, (name, fault) in struck.items()
     }

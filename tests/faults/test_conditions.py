@@ -15,7 +15,7 @@ import pytest
 from tests.peers.ssh import Proxy
 
 from .fleet import Fleet
-from .host import ORDERS, Host
+from .host import ORDERS, STATE, Host
 from .night import Fault, Outcome, spend
 
 ASK = "echo 'ops:CANARY-sudo' | chpasswd; sed -i 's/NOPASSWD: //' /etc/sudoers.d/ops"
@@ -52,6 +52,7 @@ def ordered(what: str, text: str) -> Callable[[Host], None]:
 
 
 FORGET = f"rm -rf {ORDERS}"
+AGENT = f"{STATE}/agent"
 FAULTS = {
     "clock an hour ahead": Fault("restored", act=ordered("clock", "3600"), mend=FORGET),
     "clock an hour behind": Fault("restored", act=ordered("clock", "-3600"), mend=FORGET),
@@ -70,8 +71,9 @@ FAULTS = {
     "Python 3.8": Fault(
         "exposed",
         "did not answer: /usr/bin/python3 is Python 3.8.10, which is too old: set ansible_python_interpreter",
+        f"mv {AGENT} /root/agent",  # which has a Python of its own
+        f"mv /root/agent {AGENT}; {FORGET}",
         act=ordered("python", "3.8.10"),
-        mend=FORGET,
     ),
 }
 

@@ -25,24 +25,37 @@ FAULTS = {
     "malformed": Fault("exposed", f"{NO_PROOF}.*is not valid as YAML", written("activation_enabled: [true\\n"), MEND),
     "CRLF": Fault("restored", break_=f"sed -i 's/$/\\r/' {GO_LIVE}"),
     "tabs": Fault("exposed", f"{NO_PROOF}.*is not valid as YAML", written("\\tactivation_enabled: true\\n"), MEND),
-    "anchors": Fault("restored", break_=written("activation_enabled: &on true\\nothers: *on\\n")),
+    "anchors": Fault(
+        "exposed",
+        f"{NO_PROOF}.*cannot be changed alone: others would change too, through an anchor",
+        written("activation_enabled: &on true\\nothers: *on\\n"),
+        MEND,
+    ),
     "duplicate keys": Fault(
         "exposed",
         f"{NO_PROOF}.*the key .activation_enabled. is given twice",
         written("activation_enabled: true\\nactivation_enabled: false\\n"),
         MEND,
     ),
-    "5 MB": Fault(
-        "restored", break_=f"yes '# a symbol that nobody trades, with its tick' | head -c 5000000 >> {GO_LIVE}"
+    "5 MB": Fault(  # which a slow host does not parse in time
+        "restored|exposed",
+        "^$|did not end within its time limit of 10 s",
+        f"{KEEP} yes '# a symbol that nobody trades, with its tick' | head -c 5000000 >> {GO_LIVE}",
+        MEND,
     ),
     "symlink to elsewhere": Fault(
         "exposed",
         f"{NO_PROOF}.*is a symlink to /srv/shared.yaml: name the file itself",
         f"{KEEP} mv {GO_LIVE} /srv/shared.yaml; ln -s /srv/shared.yaml {GO_LIVE}",
         MEND,
-        kept="grep -q 'activation_enabled: true' /srv/shared.yaml; rm /srv/shared.yaml",
+        kept="grep -q 'activation_enabled: true' /srv/shared.yaml; rm /srv/shared.yaml; echo kept",
     ),
-    "unreadable for its bot": Fault("restored", break_=f"chmod 000 {GO_LIVE}"),
+    "unreadable for its bot": Fault(
+        "safe",
+        "Check out the version to go back to: .*Permission denied",
+        f"chmod 000 {GO_LIVE}",
+        f"chmod 644 {GO_LIVE}",
+    ),
     "unreadable for anyone": Fault(
         "exposed", f"{NO_PROOF}.*is not a regular file", f"{KEEP} rm {GO_LIVE}; mkdir {GO_LIVE}", MEND
     ),

@@ -48,7 +48,7 @@ FAULTS = {
     "dirty tree": Fault(
         "restored",
         break_=f"{IN_TREE} echo '# mine' >> runtime.py; echo mine > notes.txt; chown bot: notes.txt",
-        kept=f"{IN_TREE} git stash show -p --include-untracked stash@{{0}} | grep -q '^+# mine'",
+        kept=f"{IN_TREE} git stash show -p --include-untracked stash@{{0}} | grep -q '^+# mine' && echo kept",
     ),
     "corrupt object": Fault(
         "safe",
@@ -65,7 +65,7 @@ FAULTS = {
         "restored",
         break_="cd /srv/bots/trader; chown -h ops: .; "
         "find . -mindepth 1 \\( -path ./logs -o -path ./run \\) -prune -o -exec chown -h ops: {} +",
-        kept='test -z "$(find /srv/bots/trader/.git -user root)"',
+        kept='test -z "$(find /srv/bots/trader/.git -user root)" && echo kept',
     ),
     "index.lock left behind": Fault("restored", break_=f"{IN_TREE} runuser -u bot -- touch .git/index.lock"),
 }
