@@ -20,13 +20,14 @@ def run_module(operation: type[Operation]) -> None:
     result = {
         "msg": outcome.message,
         "changed": outcome.status == "changed" or (outcome.status == "failed" and outcome.applied),
-        "skipped": outcome.status == "skipped",
         "before": outcome.before,
         "after": outcome.after,
         "change": outcome.change,
         "proof": outcome.proof,
         "diff": outcome.diff,
     }
+    if outcome.status == "skipped":
+        result["skipped"] = True  # if it is said at all, ansible-core up to 2.20 does not look at failed_when
     if outcome.status == "failed":
         module.fail_json(**result)
     module.exit_json(**result)
