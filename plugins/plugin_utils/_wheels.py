@@ -15,7 +15,7 @@ PIN = re.compile(r"^(\S+)==(\S+) --hash=sha256:([0-9a-f]{64})$", re.MULTILINE)
 
 def pinned_wheels(directory: str, requirements: str) -> dict[str, list[str]]:
     """``found``: the paths of the wheels; ``missing``: each that is not in the directory, as ``<name> <version>``."""
-    path = os.path.expanduser(directory)
+    path = os.path.abspath(os.path.expanduser(directory))
     files = [os.path.join(path, name) for name in sorted(os.listdir(path))] if os.path.isdir(path) else []
     wheels = {sha256_of(file): file for file in files if file.endswith(".whl")}
     pins = PIN.findall(requirements)
