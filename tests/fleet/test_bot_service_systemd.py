@@ -62,7 +62,8 @@ def units(host: Host) -> Host:
     masked = (
         "mv /etc/systemd/system/masked-bot.service /run/; ln -sfn /dev/null /etc/systemd/system/masked-bot.service\n"
     )
-    host.shell(f"mkdir -p /srv/bots/mm\n{written}{masked}chown -R bot: /srv/bots/mm\nsystemctl daemon-reload")
+    left = "rm -rf /run/systemd/system/crash-bot.service.d\n"  # by an earlier run
+    host.shell(f"mkdir -p /srv/bots/mm\n{written}{masked}{left}chown -R bot: /srv/bots/mm\nsystemctl daemon-reload")
     return host
 
 
