@@ -115,6 +115,18 @@ def test_when_each_stage_started_by_the_controllers_clock(bot: Bot) -> None:
     assert ends == sorted(ends) and ends[0] <= 2.002 < ends[1] and ends[-1] <= 9.002, "each of them is rounded"
 
 
+SAID = "the dead man's switch of rollback rb-0 fired at 2026-01-05T03:10:00Z"
+
+
+def test_what_the_hosts_said_beside_the_steps(bot: Bot) -> None:
+    """S2.16: that a bot was made safe by its own host, in whichever transaction it came out."""
+    halt, revert = bot.halt(), bot.revert()
+    assert row(halt, revert, bot)["notes"] == []
+    found = row({**halt, "notes": [SAID]}, {**revert, "notes": ["slow"]}, bot)
+    assert found["notes"] == [SAID, "slow"] and found["restored"]
+    assert row(UNREACHABLE, SKIPPED, bot)["notes"] == []
+
+
 @pytest.mark.parametrize(("holds", "state"), [(True, "unproven"), (None, "unproven"), (False, "none")])
 def test_exposure_is_none_only_where_it_is_declared(bot: Bot, holds: Any, state: str) -> None:
     assert row(bot.halt(), None, bot, botfleet_holds_positions=holds)["exposure"] == {"state": state}

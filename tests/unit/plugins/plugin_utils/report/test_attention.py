@@ -88,6 +88,7 @@ def test_the_command_gives_ansible_the_same_inputs(
     """A reason with blanks, quotes or an equals sign is one value to the shell and to Ansible."""
     found = {**records.mixed(tmp_path), "scope": "tn-1:&demo:!b[0]", "reason": reason, "phase": "4"}
     found["inputs"] = {"target": "deploy-1", "batch": "25%", "mixed_targets": True, "hand_back": False, "max_unsafe": 2}
+    found["inputs"] |= {"start_jitter": 0, "confirm_within": "0"}
     line = command(found)
     assert extra_vars(line, monkeypatch) == {
         "plan": "emergency",
@@ -95,6 +96,7 @@ def test_the_command_gives_ansible_the_same_inputs(
         "rollback_id": "rb-1",
         "target": "deploy-1",
         "max_unsafe": "2",
+        "confirm_within": "0",
         "mixed_targets": "true",
         "phase": "4",
         "trigger": "operator",

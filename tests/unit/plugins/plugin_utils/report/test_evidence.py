@@ -44,6 +44,13 @@ def test_what_was_read_at_last(tmp_path: Path) -> None:
     assert "Nothing was read of it" in text(shown["gone"])
 
 
+def test_what_the_hosts_said_beside_the_steps(tmp_path: Path) -> None:
+    found = records.mixed(tmp_path)
+    found["bots"][0]["notes"] = ["its switch fired at <noon>"]
+    del found["bots"][1]["notes"]  # of a record that an earlier version wrote
+    assert "its switch fired at <noon>" in text(bots(page(found))[found["bots"][0]["name"]])
+
+
 def test_a_bot_that_runs_again_is_rightly_not_stopped(tmp_path: Path) -> None:
     """until_resume: the reading shows, and is no failure."""
     line = classed(bots(page(records.mixed(tmp_path)))["good"], "checks")[0][1]
