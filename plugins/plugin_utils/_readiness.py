@@ -26,7 +26,7 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 CLOCKS_DIFFER = 300  # s
 NEEDED = (
     *("botfleet_kind", "arm_reached", "arm_failure", "arm_host", "arm_version", "arm_kept", "arm_config"),
-    *("arm_steps_validation", "arm_safe_validation", "arm_declared"),
+    *("arm_validation", "arm_declared"),
 )
 NAMES_ROOM = 40  # columns
 SHOW_ALL = 20  # bots; of more, those that are ready and give no warning are counted
@@ -171,16 +171,20 @@ def _contacts(bot: Bot) -> Point:
 
 
 def _plans(bot: Bot) -> Point:
-    results = [
-        result
-        for validation in ("arm_steps_validation", "arm_safe_validation")
-        for result in (bot[validation] or {}).get("results") or []
-        if not result.get("skipped")
-    ]
+    results = [result for result in (bot["arm_validation"] or {}).get("results") or [] if not result.get("skipped")]
     if not results:
         return False, f"no plan has steps for botfleet_kind {bot['botfleet_kind']!r}"
-    wrong = [f"{result['arm_plan']}: {one_line(result['msg'])}" for result in results if result.get("msg")]
-    return not wrong, "; ".join(wrong) or ", ".join(dict.fromkeys(result["arm_plan"] for result in results))
+    wrong = [f"{result['arm_plan']}: {problem}" for result in results for problem in _invalid(result)]
+    return not wrong, "; ".join(wrong) or ", ".join(result["arm_plan"] for result in results)
+
+
+def _invalid(result: Mapping[str, Any]) -> list[str]:
+    """What a validation found; what makes a bot safe is no stage, and its own to look at."""
+    safe = (result.get("safe") or {}).get("steps") or []
+    return [
+        *([one_line(result["msg"])] if result.get("msg") else []),
+        *(f"step {step['name']!r} of safe: {step['invalid']}" for step in safe if step.get("invalid")),
+    ]
 
 
 CONTACT = ("name", "reach")

@@ -47,8 +47,7 @@ def bot(root: Path, name: str = "mm-1", **changed: Any) -> dict[str, Any]:
         "arm_version": made.halt(),
         "arm_kept": {"before": {"snapshot": f"/backup/config-{BAD}", "snapshot_present": True}},
         "arm_config": config("changed"),
-        "arm_steps_validation": {"results": [{"arm_plan": "emergency", "msg": ""}, {"skipped": True}]},
-        "arm_safe_validation": {"results": [{"arm_plan": "emergency", "msg": ""}]},
+        "arm_validation": {"results": [{"arm_plan": "emergency", "msg": "", "safe": {"steps": []}}, {"skipped": True}]},
         "arm_declared": {
             "agent": "a1",
             "requirements": "r1",
@@ -81,6 +80,7 @@ def test_a_bot_that_is_ready(tmp_path: Path) -> None:
     assert points["rehearsed"][1] == "rollback rb-1 is 30 days old"
 
 
+UNSAFE = {"name": "Flag", "invalid": "mend it"}
 UNIT = {"drop_in": "/etc/x.conf", "ours": ["ConditionHost=|x"], "loaded": True}
 
 
@@ -116,16 +116,16 @@ UNIT = {"drop_in": "/etc/x.conf", "ours": ["ConditionHost=|x"], "loaded": True}
         ({"declared": {"contacts": []}}, "contacts", "botfleet_contacts is empty"),
         ({"declared": {"contacts": [{"name": "CTO", "reach": " "}]}}, "contacts", "1 without a name or a way to reach"),
         (
-            {"arm_steps_validation": {"results": [{"arm_plan": "emergency", "msg": "step 'x': set it"}]}},
+            {"arm_validation": {"results": [{"arm_plan": "emergency", "msg": "step 'x': set it"}]}},
             "plans",
             "emergency: step 'x': set it",
         ),
         (
-            {"arm_safe_validation": {"results": [{"arm_plan": "go_live", "msg": "mend it"}]}},
+            {"arm_validation": {"results": [{"arm_plan": "go_live", "msg": "", "safe": {"steps": [UNSAFE]}}]}},
             "plans",
-            "go_live: mend it",
+            "go_live: step 'Flag' of safe: mend it",
         ),
-        ({"arm_steps_validation": {"results": [{"skipped": True}]}, "arm_safe_validation": None}, "plans", "no plan"),
+        ({"arm_validation": {"results": [{"skipped": True}]}}, "plans", "no plan has steps for botfleet_kind"),
     ],
 )
 def test_what_a_bot_may_lack(tmp_path: Path, changed: dict[str, Any], point: str, says: str) -> None:
