@@ -45,6 +45,8 @@ nox.options.sessions = [
     "installed",
     "playbooks",
     "fleet",
+    "faults",
+    "molecule",
 ]
 
 CORES = list(environments.CORES)
@@ -236,9 +238,30 @@ def playbooks(session: nox.Session) -> None:
 @nox.session
 def fleet(session: nox.Session) -> None:
     """A real host with systemd, reached over SSH."""
+    need_hosts(session)
+    session.run("pytest", "tests/fleet", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Six real hosts on which things go wrong: a sample, of which BOTFLEET_FAULTS=all makes every one."""
+    need_hosts(session)
+    session.run("pytest", "tests/faults", *session.posargs, env={"BOTFLEET_FLEET": "faults"})
+
+
+@nox.session
+def molecule(session: nox.Session) -> None:
+    """Molecule's scenarios, on two hosts with systemd."""
+    need_hosts(session)
+    state = CACHE / "molecule"
+    shutil.rmtree(state, ignore_errors=True)  # what a run that was cut short left would be taken for this one's
+    session.run("molecule", "test", "--all", *session.posargs, env={"MOLECULE_EPHEMERAL_DIRECTORY": str(state)})
+
+
+def need_hosts(session: nox.Session) -> None:
+    """Skip a part where no test host can be run."""
     lacking = [name for name in ("podman", "runc", "mmdebstrap", "ssh") if not shutil.which(name)]
     if lacking:
         skip(session, "not installed: " + ", ".join(lacking))
     if os.geteuid() != 0:
         skip(session, "only root may build and run the host's image")
-    session.run("pytest", "tests/fleet", *session.posargs)
