@@ -177,7 +177,7 @@ def test_the_timeline_has_its_lines_beside_those_of_the_runner(loud_job: Job) ->
     """They are in the event stream, which is what AWX shows, each in one event; nothing is drawn."""
     shown = (loud_job.artifacts / "stdout").read_text()
     assert shown.count("TASK [tradeops.botfleet.halt : Make the bot safe]") == 1 and "PLAY RECAP" in shown
-    assert "█" not in shown and "\x1b[?25l" not in shown
+    assert "█" not in shown and "\x1b[?25l" not in shown and "DEPRECAT" not in shown
     for line in (r"\] halt begins: 2 bots", r"\] halt ends: 2 ok, after ", r"^outcome +restored"):
         assert len(re.findall(line, shown, re.MULTILINE)) == 1, shown
         assert len([event for event in loud_job.events() if re.search(line, event["stdout"], re.MULTILINE)]) == 1
