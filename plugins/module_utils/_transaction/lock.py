@@ -108,11 +108,13 @@ class Lock:
                 time.sleep(POLL)
 
     def _holder(self) -> dict[str, Any]:
-        try:
-            holder: dict[str, Any] = json.loads(read_bytes(self._state.file("lock")) or b"{}")
-        except ValueError:  # being signed right now
-            return {}
-        return holder
+        for _attempt in range(4):
+            try:
+                holder: dict[str, Any] = json.loads(read_bytes(self._state.file("lock")) or b"")
+                return holder
+            except ValueError:  # being signed right now
+                time.sleep(POLL)
+        return {}
 
     def _sign(self, descriptor: int) -> None:
         holder = {**self._me, "since": utc_now(), "pid": os.getpid(), "start_time": start_time(os.getpid())}

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,17 @@ def test_another_id_is_refused_and_the_holder_named(fleet: Fleet) -> None:
         holder.wait()
     assert result["failed"] and fleet.applied("code") == []
     assert re.match(r"locked by rollback rb-other of ops@here since \d{4}-.*Z \(\d s\): wait for it, ", result["msg"])
+
+
+def test_a_holder_that_is_signing_just_now_is_named(fleet: Fleet) -> None:
+    """For a moment, a lock that was taken says nothing of who took it."""
+    fleet.run([halt(fleet.step("flag"))])
+    with (fleet.state / "bot-1" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        signed = {"rollback_id": "rb-other", "controller": "ops@here", "since": "2026-01-01T00:00:00Z"}
+        threading.Timer(0.08, lambda: (lock.write(json.dumps(signed)), lock.flush())).start()
+        result = fleet.run([{"name": "revert", "steps": [fleet.step("code")]}])
+    assert result["msg"].startswith("locked by rollback rb-other of ops@here since 2026-01-01T00:00:00Z")
 
 
 def test_the_same_id_waits_then_resumes(fleet: Fleet) -> None:
