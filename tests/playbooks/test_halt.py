@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.peers.demo import ROOT
 
 from .conftest import Fleet
 
@@ -51,6 +54,38 @@ def test_an_undefined_path_spoils_its_own_step_only(fleet: Fleet) -> None:
     assert "nobody_defined_this" in run.bot("qt-1")["failure"]
     assert run.states() == {"qt-1": "exposed", "qt-10": "safe"}
     assert fleet.page("qt-1") is None
+
+
+def test_a_marker_that_cannot_be_written_is_named_and_the_bot_is_safe(fleet: Fleet) -> None:
+    """S1.3: it spoils its own step only; a bot that no reboot would bring up again is not called restored."""
+    (fleet.root / "state" / "qt-1" / "halted").mkdir(parents=True)
+    run = fleet.rollback(scope="qt-1:qt-10", batch="100%")
+    assert run.states() == {"qt-1": "safe", "qt-10": "restored"}, run.output
+    steps = {f"{step['stage']}/{step['id']}": step for step in run.bot("qt-1")["steps"]}
+    assert {steps[f"halt/{name}"]["status"] for name in ("flag", "stop", "config_key")} == {"changed"}
+    for name in ("halt/marker", "verify/unmark"):
+        assert steps[name]["status"] == "failed" and "is not a regular file: remove it" in steps[name]["message"]
+    assert "Let it be started again, after a reboot too: " in run.bot("qt-1")["failure"]
+    assert not (fleet.root / "state" / "qt-10" / "halted").exists()
+
+
+def test_every_plan_marks_a_bot_before_it_stops_it_and_lets_it_go_last() -> None:
+    """S1.3: nothing may start it between the two, and whatever makes it safe later marks it again."""
+    plans = yaml.safe_load((ROOT / "playbooks" / "vars" / "plans.yml").read_text())["botfleet_plans"]
+    roles = {
+        name: yaml.safe_load((ROOT / "roles" / name / "vars" / "main.yml").read_text())
+        for name in ("botfleet", "halt", "verify")
+    }
+    orders = {"halt": roles["halt"]["halt_steps"], "verify": roles["verify"]["verify_steps"]}
+    orders["safe"] = roles["botfleet"]["botfleet_safe"]
+    assert [step["id"] for step in orders["safe"] if step.get("required") is False] == ["marker"]
+    for kind in [kind for plan in plans.values() for kind in plan["kinds"].values()]:
+        halt, verify, safe = (
+            [step["id"] for step in orders[stage] if step["id"] in kind[stage]] for stage in ("halt", "verify", "safe")
+        )
+        assert halt.index("stop") == halt.index("marker") + 1
+        assert safe[-2:] == ["marker", "stopped"]
+        assert verify[-1] == "unmark"
 
 
 def test_a_wrong_vault_password_spoils_its_own_step_only(fleet: Fleet, tmp_path: Path) -> None:
