@@ -28,7 +28,12 @@ STATE = "/var/lib/botfleet"
 UNIT_D = "/etc/systemd/system/maker-1.service.d"
 DROP_IN = f"{UNIT_D}/botfleet.conf"
 FOUND = f"find {STATE} {UNIT_D} -printf '%p %m %u %s %T@\\n' 2> /dev/null | sort"
-YAML = "printf 'activation_enabled: true\\n' > /srv/maker-1/config/go_live.yaml"
+YAML = """\
+for directory in /srv/maker-1/config /backup/config-*; do
+  printf 'activation_enabled: true\\n' > $directory/go_live.yaml
+  chown bot: $directory/go_live.yaml
+done
+"""
 
 
 class Bare(Host):
