@@ -127,8 +127,18 @@ find {path} -mindepth 1 -delete; cp -a {kept}/. {path}; rm -rf {kept}
     # Its link and its power
 
     def cut(self) -> None:
-        """Nothing that is sent to it arrives any more, and nobody says so."""
+        """Nothing arrives any more in either direction, and nobody says so."""
         subprocess.run(["ip", "route", "replace", "blackhole", f"{self.address}/32"], check=True)
+        subprocess.run([*self._in_its_network, "replace", "blackhole", f"{self._controller}/32"], check=True)
+
+    @property
+    def _in_its_network(self) -> list[str]:
+        return ["nsenter", "--target", str(self.pid), "--net", "ip", "route"]
+
+    @property
+    def _controller(self) -> str:
+        """The address that the controller has for it."""
+        return podman("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", self.container)
 
     def pause(self) -> None:
         """It answers nothing, and its clock and its connections live on."""
@@ -160,6 +170,8 @@ find {path} -mindepth 1 -delete; cp -a {kept}/. {path}; rm -rf {kept}
         elif self.state != "running":
             podman("start", self.container)
             self.wait()
+        command = [*self._in_its_network, "del", "blackhole", f"{self._controller}/32"]
+        subprocess.run(command, capture_output=True, check=False)
         while self._heals:
             script = self._heals.pop()
             self._in_its_mounts(script)

@@ -32,6 +32,7 @@ from .oracle import Contradictions
 RESULTS = ROOT / ".cache" / "faults.json"
 LONGEST = 180.0  # s, for a run under a fault
 BATCHES = ["100%", "50%", 2]
+CONFIRM_WITHIN = [0, 15]  # s; 0: without the dead man's switch
 
 
 @dataclass
@@ -76,10 +77,12 @@ def main() -> int:
         print(reason)
         return 3
     try:
-        results = list(run(fleet, range(arguments.first, arguments.first + arguments.seeds)))
+        results = []
+        for result in run(fleet, range(arguments.first, arguments.first + arguments.seeds)):
+            results.append(result)
+            RESULTS.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n")
     finally:
         fleet.down()
-    RESULTS.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     if arguments.write:
         figures.write(results)
     unknown = sum(len(result.unknown) for result in results)
@@ -109,7 +112,8 @@ def run_seed(fleet: Fleet, seed: int) -> Result:
         fault(host, chance)
         moment = 0.0
     controller = Controller(fleet, directory / "controller")
-    process = controller.begin(rollback_id=rollback_id, batch=chance.choice(BATCHES), **fleet.limits)
+    inputs = {"batch": chance.choice(BATCHES), "confirm_within": chance.choice(CONFIRM_WITHIN), **fleet.limits}
+    process = controller.begin(rollback_id=rollback_id, **inputs)
     scene = Scene(fleet, host, chance, controller, process, rollback_id, [])
     if fault in INJECTORS:
         time.sleep(moment)
