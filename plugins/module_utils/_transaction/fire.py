@@ -34,14 +34,14 @@ POLL = 1.0
 def main(mode: str, nonce: str = "") -> None:
     """``rehearse``: look at the steps that come in. ``fire``: carry out what is armed. ``wait``: when it is time."""
     if mode == "rehearse":
-        sys.exit(_rehearse())
+        raise SystemExit(_rehearse())
     armed = switch.read(os.getcwd())
     while mode == "wait" and armed and armed.nonce == nonce and armed.left() > 0:
         time.sleep(min(POLL, armed.left()))
         with suppress(OperationError, OSError):  # what cannot be read for a moment was not removed
             armed = switch.read(os.getcwd())
     if armed and armed.nonce == nonce:
-        sys.exit(_fire(armed))
+        raise SystemExit(_fire(armed))
 
 
 def _rehearse() -> str | None:
@@ -108,7 +108,7 @@ def _with_lock(armed: switch.Armed, state: BotState, safety: Safety) -> str | No
     own.disarm()
     if not read["is_safe"]:
         return said
-    print(said)
+    sys.stdout.write(f"{said}\n")
     return None
 
 
@@ -117,7 +117,7 @@ def _leave(state: BotState, armed: switch.Armed, why: str) -> None:
     journal = rollback.journal()
     journal.write("switch_fired", nonce=armed.nonce, by="timer", outcome=f"nothing was done: {why}")
     switch.Switch(state, rollback, journal).disarm()
-    print(f"{ME} did nothing: {why}")
+    sys.stdout.write(f"{ME} did nothing: {why}\n")
 
 
 def _makes_safe_itself(state: BotState, armed: switch.Armed) -> bool:
