@@ -232,7 +232,7 @@ def test_a_transaction_that_hangs_is_ended_by_the_timer(host: Host) -> None:
 
 def test_a_rollback_that_has_taken_over_goes_before_it(host: Host) -> None:
     """The newer one has started the bot, on its own responsibility."""
-    host.run(host.resume(2))
+    host.run(host.resume(8))
     halted = {"name": "halt", "on_failure": "continue", "steps": host.safe()}
     host.run(halted, rollback_id="rb-2", preempt=True)
     assert host.run(host.resume(0), host.verify(), rollback_id="rb-2", closes=True)["closed"]
