@@ -96,12 +96,14 @@ def up(names: list[str], image: str, *, bots: bool) -> None:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", str(KEY))
     if subprocess.run(["podman", "network", "exists", FLEET], check=False).returncode:
         run("podman", "network", "create", "--disable-dns", FLEET)
+    make_room(len(names))
     kept = set(hosts(image=image)) & set(names)
     remove(set(hosts(everything=True)) - kept)
     if not kept:
         KNOWN_HOSTS.unlink(missing_ok=True)
     at_once(lambda name: start(name, image), [name for name in names if name not in kept])
-    at_once(wait_for_boot, names)
+    of = pids()
+    at_once(lambda name: wait_for_boot(name, of[name]), names)
     write_inventory(names, bots=bots)
     if bots:
         live(names)
@@ -160,18 +162,32 @@ def remove(names: Iterable[str]) -> None:
         run("podman", "rm", "--force", "--time", "0", *containers)
 
 
-def wait_for_boot(name: str) -> None:
+def make_room(count: int) -> None:
+    """Raise what this machine permits root to watch, of which each systemd takes five, if that is too little."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    needed = 64 + 8 * count
+    if int(limit.read_text()) < needed:
+        print(f"raising fs.inotify.max_user_instances to {needed}", flush=True)
+        try:
+            limit.write_text(f"{needed}\n")
+        except OSError as error:
+            sys.exit(
+                f"{count} hosts need fs.inotify.max_user_instances={needed} ({error.strerror}): set it with sysctl"
+            )
+
+
+def wait_for_boot(name: str, pid: int) -> None:
     """Until systemd has started everything; before that, only root may log in."""
     deadline = time.monotonic() + BOOT_TIME
-    while (state := ask(name, "is-system-running", "--wait")) != "running":
+    while (state := ask(pid, "is-system-running")) != "running":
         if state not in ("initializing", "starting", "offline", "") or time.monotonic() > deadline:
-            sys.exit(f"{name} did not boot ({state or 'it ended'}): {ask(name, '--failed')}")
-        time.sleep(0.2)
+            sys.exit(f"{name} did not boot ({state or 'it ended'}): {ask(pid, '--failed')}")
+        time.sleep(0.3)
 
 
-def ask(name: str, *question: str) -> str:
+def ask(pid: int, question: str) -> str:
     """What systemctl on a host says, with or without success."""
-    command = ["podman", "exec", f"{FLEET}-{name}", "systemctl", *question]
+    command = [*enter(pid), "systemctl", question]
     return subprocess.run(
         command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ).stdout.strip()
