@@ -17,6 +17,11 @@ def main() -> None:
     The first of them is printed before anything is done: without it, nothing was.
     """
     asked = json.loads(sys.stdin.buffer.read())
-    print(f"begin {asked['mark']}", flush=True)
+    _say(f"begin {asked['mark']}\n")
     result = json.dumps(perform(asked["params"], asked["check_mode"]))
-    print(f"{result}\nend {asked['mark']}", flush=True)
+    _say(f"{result}\nend {asked['mark']}\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

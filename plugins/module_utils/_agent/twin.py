@@ -32,7 +32,7 @@ def main() -> None:
     content = compiled(archive)
     path = f"{stem}.{hashlib.sha256(content).hexdigest()}.pyz"
     write_atomic(path, content, mode=0o644)
-    print(os.path.basename(path))
+    sys.stdout.write(f"{os.path.basename(path)}\n")
 
 
 def compiled(archive: str) -> bytes:
