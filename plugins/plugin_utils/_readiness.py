@@ -75,9 +75,16 @@ def _points(bot: Bot) -> dict[str, Point]:
     reached = bot["arm_reached"] or {}
     host = bot["arm_host"] or {}
     if reached.get("unreachable") or "place" not in host or not bot["arm_declared"]:
-        missing = came_to(reached) if reached.get("unreachable") else one_line(bot["arm_failure"] or host.get("msg"))
+        missing = came_to(reached) if reached.get("unreachable") else _failure(bot["arm_failure"] or host.get("msg"))
         return {name: (False, missing if name == "armed" else "not read") for name in POINTS}
-    return {name: judge(bot) for name, judge in POINTS.items()}
+    return {name: _judged(judge, bot) for name, judge in POINTS.items()}
+
+
+def _judged(judge: Callable[[Bot], Point], bot: Bot) -> Point:
+    try:
+        return judge(bot)
+    except Exception as error:  # noqa: BLE001  # whatever one bot's data trips over, all are reported
+        return False, f"what was read cannot be judged ({error!r})"
 
 
 def _armed(bot: Bot) -> Point:
@@ -85,7 +92,7 @@ def _armed(bot: Bot) -> Point:
     unit = host["unit"]
     environment, state = host["environment"], host["state"]
     problems = {
-        one_line(bot["arm_failure"]): bool(bot["arm_failure"]),
+        _failure(bot["arm_failure"]): bool(bot["arm_failure"]),
         f"{state['path']} is not there, or not this user's to write": not state["writable"],
         environment["problem"]: bool(environment["problem"]),
         f"{environment['path']} is of another version": environment["requirements"]
@@ -96,6 +103,10 @@ def _armed(bot: Bot) -> Point:
         problems[f"{unit['drop_in']} is not in effect"] = not unit["loaded"] or unit["ours"] != expected["conditions"]
     said = "; ".join(problem for problem, is_so in problems.items() if is_so)
     return not said, said or "agent, environment and state directory are there" + (", the drop-in too" if unit else "")
+
+
+def _failure(message: Any) -> str:
+    return one_line(message).removeprefix("Task failed: ").removeprefix("Action failed: ")  # from 2.20 on
 
 
 def _version(bot: Bot) -> Point:
@@ -162,6 +173,8 @@ def _days(age: float) -> str:
 
 def _contacts(bot: Bot) -> Point:
     contacts = bot["arm_declared"]["contacts"]
+    if not isinstance(contacts, list) or not all(isinstance(contact, Mapping) for contact in contacts):
+        return False, "botfleet_contacts is no list of who is called, each with name and reach"
     if not contacts:
         return False, "botfleet_contacts is empty: name who is called"
     blank = [contact for contact in contacts if not all(str(contact.get(name) or "").strip() for name in CONTACT)]

@@ -122,14 +122,14 @@ def test_what_each_bot_lacks_is_reported(fleet: Fleet) -> None:
         "botfleet_contacts": [],
         "botfleet_tag_pattern": "release-*",
     }
-    fleet.overrides["qt-1"] = {"botfleet_exchange_config_path": "{{ nobody_set_this }}"}
+    fleet.overrides["qt-1"] = {"botfleet_health_checks": [{"name": "Luck", "luck": {}}]}
     armed = Armed(fleet)
     assert armed.code == 2 and "0 of 2 bots are ready" in armed.output, armed.output
     assert armed.point("tn-1", "armed")[0] and armed.point("qt-1", "armed")[0]
     assert armed.point("tn-1", "database") == (False, f"{backup} is 2 days old, more than 24h")
     assert armed.point("tn-1", "contacts")[0] is False
     assert "release-*" in armed.point("tn-1", "version")[1]
-    assert "nobody_set_this" in armed.point("qt-1", "plans")[1]
+    assert "emergency: step 'The bot is healthy' of stage verify" in armed.point("qt-1", "plans")[1]
     backup.touch()
     fleet.overrides = {"tn-1": {**fleet.overrides["tn-1"], "botfleet_tag_pattern": "deploy-*"}}
     armed = Armed(fleet, arm_required=["armed", "database"])

@@ -114,6 +114,9 @@ UNIT = {"drop_in": "/etc/x.conf", "ours": ["ConditionHost=|x"], "loaded": True}
         ({"host": {"rehearsal": None}}, "rehearsed", "no rollback of it was ever proven to its end"),
         ({"declared": {"rehearsal_max_age": "1w"}}, "rehearsed", "rollback rb-1 is 30 days old, more than 1w"),
         ({"declared": {"contacts": []}}, "contacts", "botfleet_contacts is empty"),
+        ({"declared": {"contacts": "ops"}}, "contacts", "botfleet_contacts is no list of who is called"),
+        ({"declared": {"contacts": ["ops"]}}, "contacts", "botfleet_contacts is no list of who is called"),
+        ({"host": {"rehearsal": {"age": 1}}}, "rehearsed", "cannot be judged (KeyError('rollback_id'))"),
         ({"declared": {"contacts": [{"name": "CTO", "reach": " "}]}}, "contacts", "1 without a name or a way to reach"),
         (
             {"arm_validation": {"results": [{"arm_plan": "emergency", "msg": "step 'x': set it"}]}},
