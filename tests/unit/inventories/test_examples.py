@@ -72,7 +72,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
 
 
 def test_it_says_what_the_runbook_says(example: Example) -> None:
-    """S1.3 to S1.6, S1.7, S4.2 to S4.6, S4.12: every path, port and command that the runbook names, as Ansible resolves it."""
+    """S1.3 to S1.6, S1.7, S4.2 to S4.6, S4.12: every path, port and command of the runbook, as Ansible resolves it."""
     expressions = list(RUNBOOK[example.name])
     assert dict(zip(expressions, example.values(*expressions))) == RUNBOOK[example.name]
 

@@ -394,8 +394,8 @@ def test_a_holder_that_is_signing_just_now_is_named(fleet: Fleet) -> None:
     fleet.run([halt(fleet.step("flag"))])
     with (fleet.state / "bot-1" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        signed = {"rollback_id": "rb-other", "controller": "ops@here", "since": "2026-01-01T00:00:00Z"}
-        threading.Timer(0.08, lambda: (lock.write(json.dumps(signed)), lock.flush())).start()
+        holder = {"rollback_id": "rb-other", "controller": "ops@here", "since": "2026-01-01T00:00:00Z"}
+        threading.Timer(0.08, print, [json.dumps(holder)], {"file": lock, "flush": True}).start()
         result = fleet.run([{"name": "revert", "steps": [fleet.step("code")]}])
     assert result["msg"].startswith("locked by rollback rb-other of ops@here since 2026-01-01T00:00:00Z")
 
