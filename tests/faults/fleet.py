@@ -158,7 +158,6 @@ class Controller:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
             "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=600s",  # none ends as it is taken up again
-            "ANSIBLE_TIMEOUT": "5",
             "LC_ALL": "C.UTF-8",
         }
 

@@ -8,6 +8,7 @@ With BOTFLEET_FAULTS=all of every stage, otherwise of two of them. What else ans
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -78,7 +79,7 @@ def test_ended_by_ansible_runner(fleet: Fleet, tmp_path: Path, how: str) -> None
         private_data_dir=str(tmp_path / "job"),
         host_cwd=str(controller.directory),
         envvars=environment,
-        settings={"job_timeout": max(1, round(fleet.seconds / 2)) if how == "timeout" else 0},
+        timeout=math.ceil(fleet.seconds / 2) if how == "timeout" else None,
         cancel_callback=cancel.is_set,
         quiet=True,
     )
