@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,7 @@ class Fleet:
 
     def down(self) -> None:
         """Remove the hosts, unless they were there before."""
+        bury()
         at_once(Host.heal, self.hosts)
         if not self._was_up:
             fleet("down")
@@ -99,6 +102,7 @@ class Fleet:
     def fresh(self) -> None:
         """Every bot is live on its bad release, and nothing is wrong with its host."""
         self.variables = {}
+        bury()
         at_once(Host.live, self.hosts)
 
     def readings(self) -> dict[str, oracle.Reading]:
@@ -183,6 +187,14 @@ class Controller:
 def fleet(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run tests/fleet/fleet.py."""
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=900)
+
+
+def bury() -> None:
+    """End what killed controllers have left: ansible-core's workers are sessions of their own, and wait for ever."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(CACHE / "hosts.yml").encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def at_once(work: Callable[[Host], object], hosts: Iterable[Host]) -> None:
