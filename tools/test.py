@@ -8,21 +8,51 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-REPORT = ROOT / ".cache" / "parts.json"
+CACHE = ROOT / ".cache"
+sys.path.insert(0, str(ROOT))
+import nox  # noqa: E402
+
+import noxfile  # noqa: E402, F401  # found through the path above; says which parts there are
+
 WORDS = {"success": "passed", "skipped": "skipped"}
+BESIDE = {"fleet", "faults", "molecule"}  # they mostly wait for their hosts, so the others go on meanwhile
+
+
+class Lane:
+    """Parts that run one after another. log: for their output; None shows it as it comes."""
+
+    def __init__(self, name: str, parts: list[str], log: Path | None) -> None:
+        self._report, self._log = CACHE / f"{name}.json", log
+        self._report.unlink(missing_ok=True)
+        nox = [str(CACHE / "venv" / "bin" / "nox"), "--noxfile", str(ROOT / "noxfile.py")]
+        output = log.open("wb") if log else None
+        self._nox = subprocess.Popen(
+            [*nox, "--report", str(self._report), "--sessions", *parts], stdout=output, stderr=output
+        )
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """What they came to, once all of them ended."""
+        ended = self._nox.wait()
+        if self._log:
+            print(self._log.read_text(errors="replace"), flush=True)
+        if not self._report.exists():
+            sys.exit(f"the parts did not run to their end: nox ended with code {ended}")
+        sessions: list[dict[str, Any]] = json.loads(self._report.read_text())["sessions"]
+        return sessions
 
 
 def main() -> int:
-    nox = [str(ROOT / ".cache" / "venv" / "bin" / "nox"), "--noxfile", str(ROOT / "noxfile.py")]
-    parts = " ".join(sys.argv[1:]).split()
-    REPORT.unlink(missing_ok=True)
-    ended = subprocess.call([*nox, "--report", str(REPORT), *(["--sessions", *parts] if parts else [])])
-    if not REPORT.exists():
-        sys.exit(f"the parts did not run to their end: nox ended with code {ended}")
-    sessions = json.loads(REPORT.read_text())["sessions"]
+    started = time.monotonic()
+    parts = " ".join(sys.argv[1:]).split() or list(nox.options.sessions or [])
+    first, beside = [part for part in parts if part not in BESIDE], [part for part in parts if part in BESIDE]
+    lanes = [Lane("parts", first, None)] if first else []
+    lanes += [Lane("beside", beside, CACHE / "beside.log" if first else None)] if beside else []
+    sessions = [session for lane in lanes for session in lane.sessions()]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     print()
     for session in sessions:
@@ -30,8 +60,9 @@ def main() -> int:
         counts[word] += 1
         print(f"{session['signatures'][0]:18} {word:8} {session['duration']:6.1f} s", session["reason"] or "")
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-    print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}", flush=True)
-    return 1 if counts["failed"] or ended else 0
+    seconds = time.monotonic() - started
+    print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}, {seconds:.0f} s in all", flush=True)
+    return 1 if counts["failed"] else 0
 
 
 if __name__ == "__main__":
