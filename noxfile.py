@@ -30,7 +30,7 @@ os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
 os.environ["ANSIBLE_HOME"] = str(CACHE / "ansible")
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = [
+PARTS = [
     "lint",
     "typing",
     "docs",
@@ -48,6 +48,7 @@ nox.options.sessions = [
     "faults",
     "molecule",
 ]
+nox.options.sessions = PARTS
 
 CORES = list(environments.CORES)
 on_each_core = nox.parametrize("core", CORES, ids=CORES)

@@ -15,12 +15,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 sys.path.insert(0, str(ROOT))
-import nox  # noqa: E402
-
-import noxfile  # noqa: E402, F401  # found through the path above; says which parts there are
+import noxfile  # noqa: E402  # found through the path above
 
 WORDS = {"success": "passed", "skipped": "skipped"}
-BESIDE = {"fleet", "faults", "molecule"}  # they mostly wait for their hosts, so the others go on meanwhile
+BESIDE = {"fleet", "faults", "molecule", "managed"}  # they mostly wait, so the others go on meanwhile
 
 
 class Lane:
@@ -48,8 +46,9 @@ class Lane:
 
 def main() -> int:
     started = time.monotonic()
-    parts = " ".join(sys.argv[1:]).split() or list(nox.options.sessions or [])
-    first, beside = [part for part in parts if part not in BESIDE], [part for part in parts if part in BESIDE]
+    parts = " ".join(sys.argv[1:]).split() or noxfile.PARTS
+    beside = [part for part in parts if part.partition("(")[0] in BESIDE]
+    first = [part for part in parts if part not in beside]
     lanes = [Lane("parts", first, None)] if first else []
     lanes += [Lane("beside", beside, CACHE / "beside.log" if first else None)] if beside else []
     sessions = [session for lane in lanes for session in lane.sessions()]

@@ -239,7 +239,8 @@ class TestProcess:
         assert outcome.status == "failed"
         assert "does not look like its command" in outcome.message
         assert not [p for p in _process.all_processes().values() if p.cwd == str(bot.path)]
-        assert carried_out({**options, "pattern": "sleep 600"}, "started").status == "changed"
+        named = carried_out({**options, "pattern": "sleep 600", "settle": 2}, "started")  # time to turn into it
+        assert named.status == "changed", named.message
 
     def test_restarted_is_another_process(self, bot: Directory) -> None:
         """S1.5."""
