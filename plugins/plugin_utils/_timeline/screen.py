@@ -19,6 +19,19 @@ from typing import Any, Callable
 METHODS = ("display", "prompt_until", "do_var_prompt")  # all that print or ask, whoever calls them
 
 
+@contextlib.contextmanager
+def outliving_its_reader() -> Iterator[None]:
+    """An error to write would end the playbook, not the printing: once nobody reads, all goes nowhere.
+
+    What is in the buffer by then would fail at each later flush, which are Ansible's own.
+    """
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
 class Screen:
     """draw: called with columns and rows, returns the lines. The cursor is never hidden, so a killed run leaves it."""
 
@@ -55,7 +68,7 @@ class Screen:
             if asks:  # who waits for an answer holds no lock
                 with self._erased():
                     return method(*args, **kwargs)
-            with self._display._lock, self._erased(), contextlib.suppress(OSError):  # as in _write
+            with self._display._lock, self._erased(), outliving_its_reader():
                 return method(*args, **kwargs)
 
         return call
@@ -96,8 +109,7 @@ class Screen:
         return size.columns or 80, size.lines or 24
 
     def _write(self, text: str) -> None:
-        """A terminal that has gone away is no reason to stop: an error here would end the playbook, not the drawing."""
-        with contextlib.suppress(OSError):
+        with outliving_its_reader():
             sys.stdout.write(text)
             sys.stdout.flush()
 

@@ -23,7 +23,7 @@ from .area import area
 from .narrator import Narrator
 from .outcome import Outcome
 from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress
-from .screen import Screen, Ticker
+from .screen import Screen, Ticker, outliving_its_reader
 from .text import plain, wrapped
 
 FRAME = 0.2  # s between two drawings on a terminal
@@ -224,7 +224,7 @@ class Timeline:
             self.say(line)
 
     def _print(self, line: str, kind: str = "") -> None:
-        with contextlib.suppress(OSError):  # nobody reads it any more: the rollback goes on
+        with outliving_its_reader():
             self._display.display(line, color=COLOURS.get(kind))
             sys.stdout.flush()  # a pipe would keep it until it is full
 
