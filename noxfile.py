@@ -22,8 +22,8 @@ CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 sys.path.insert(0, str(ROOT / "tools"))
 import environments  # noqa: E402  # found through the path above
-import tarball  # noqa: E402
-from pythons import find_python  # noqa: E402
+import tarball  # noqa: E402  # likewise
+from pythons import find_python  # noqa: E402  # likewise
 
 os.environ["PATH"] = os.pathsep.join([str(CACHE / "venv" / "bin"), os.environ["PATH"]])
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)

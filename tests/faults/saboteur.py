@@ -53,9 +53,9 @@ def die_at(line: int, how: str) -> None:
             die()
 
     if how == "torn":
-        os.write = torn  # type: ignore[assignment]
+        os.write = torn  # type: ignore[assignment]  # takes fewer kinds of data
     else:
-        os.fsync = durable  # type: ignore[assignment]
+        os.fsync = durable  # type: ignore[assignment]  # takes descriptors alone
 
 
 def set_clock(ahead: float) -> None:
@@ -70,7 +70,7 @@ def set_clock(ahead: float) -> None:
 def take_for(version: str) -> None:
     """Be another Python, for whoever asks."""
     sys.version = f"{version} (default)"
-    sys.version_info = (*map(int, version.split(".")), "final", 0)  # type: ignore[assignment]
+    sys.version_info = (*map(int, version.split(".")), "final", 0)  # type: ignore[assignment]  # a lie
 
 
 if order("kill"):

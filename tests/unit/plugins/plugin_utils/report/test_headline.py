@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from . import records
-from .page import classed, page, section, text
+from .page import Element, classed, page, section, text
 
 
-def tiles(root: object) -> dict[str, str]:
-    return {text(tile[0]): text(tile[1]) for tile in classed(root, "tiles")[0]}  # type: ignore[arg-type]
+def tiles(root: Element) -> dict[str, str]:
+    return {text(tile[0]): text(tile[1]) for tile in classed(root, "tiles")[0]}
 
 
 def test_a_fleet_that_is_restored(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._report import render_report
 
 from . import records
 from .page import Element, classed, number, page, section, text
@@ -139,8 +140,6 @@ def test_rows_for_fleets_of_any_size(tmp_path: Path, count: int, compact: bool) 
 
 
 def test_two_hundred_bots_are_a_page_that_a_browser_opens_at_once(tmp_path: Path) -> None:
-    from ansible_collections.tradeops.botfleet.plugins.plugin_utils._report import render_report  # noqa: PLC0415
-
     found: dict[str, Any] = records.scaled(records.mixed(tmp_path), 200)
     size = len(render_report(found).encode())
     assert size < 200 * 20_000
