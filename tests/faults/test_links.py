@@ -8,6 +8,8 @@ What the controller makes of each kind of failed connection, tests/playbooks/tes
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.peers.demo import wait_for
 from tests.playbooks.conftest import Run
 
@@ -19,8 +21,12 @@ from .recovery import assert_restored
 def lose_once_begun(cut: Host, paused: Host, stage: str) -> None:
     """As soon as its journal says that a step of the stage has begun."""
     for host, lose in ((cut, Host.cut), (paused, Host.pause)):
-        wait_for(lambda: any(line.get("step", "").startswith(stage) for line in host.journal("rb-link")), 60)  # noqa: B023
+        wait_for(partial(has_begun, host, stage), 60)
         lose(host)
+
+
+def has_begun(host: Host, stage: str) -> bool:
+    return any(line.get("step", "").startswith(stage) for line in host.journal("rb-link"))
 
 
 def assert_named(run: Run, lost: list[Host]) -> None:
