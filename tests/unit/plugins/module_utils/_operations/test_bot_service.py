@@ -233,13 +233,14 @@ class TestProcess:
 
     def test_one_that_could_not_be_found_again_is_ended(self, bot: Directory) -> None:
         """A wrapper that turns into something else needs a pattern."""
-        bot.script("wrapper", "#!/bin/sh\nexec sleep 600\n")
+        sleep = f"sleep 600.{os.getpid()}"  # a command line that no other test's process has
+        bot.script("wrapper", f"#!/bin/sh\nexec {sleep}\n")
         options = {**bot.process(), "command": ["./wrapper"]}
         outcome = carried_out(options, "started")
         assert outcome.status == "failed"
         assert "does not look like its command" in outcome.message
         assert not [p for p in _process.all_processes().values() if p.cwd == str(bot.path)]
-        named = carried_out({**options, "pattern": "sleep 600", "settle": 2}, "started")  # time to turn into it
+        named = carried_out({**options, "pattern": sleep, "settle": 2}, "started")  # time to turn into it
         assert named.status == "changed", named.message
 
     def test_restarted_is_another_process(self, bot: Directory) -> None:
