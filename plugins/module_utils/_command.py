@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import select
 import signal
 import subprocess
 import tempfile
@@ -64,13 +65,15 @@ def run(
     """
     identity = as_user(user)
     merged = {**os.environ, **identity.pop("environment", {}), **(environment or {})}
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin or b"")
+        given.seek(0)
         try:
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv,
                 cwd=cwd,
                 env={name: value for name, value in merged.items() if value is not None},
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdin=given if stdin else subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
@@ -82,7 +85,7 @@ def run(
                 f"{argv[0]} cannot be started ({error.strerror}): check that it is there and may run"
             ) from error
         try:
-            process.communicate(stdin, timeout=timeout)
+            _wait(process, timeout)
         except BaseException as error:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -92,6 +95,22 @@ def run(
             finished = Finished(process.returncode, _tail(out, output_limit), _tail(err, output_limit))
             raise TimedOut(f"{' '.join(argv)} did not end within {timeout:g} s and was killed", finished) from error
         return Finished(process.returncode, _tail(out, output_limit), _tail(err, output_limit))
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Until it ends, and no longer: ``Popen.wait`` with a time limit asks at growing intervals of up to 50 ms."""
+    try:
+        watched = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # a Python or a kernel (before 5.3) without
+        process.wait(timeout)
+        return
+    try:
+        ended = select.poll()
+        ended.register(watched, select.POLLIN)
+        ended.poll(timeout * 1000)
+    finally:
+        os.close(watched)
+    process.wait(0)
 
 
 def _die_with_parent() -> None:

@@ -70,11 +70,13 @@ class Operation(ABC):
 
     OPTIONS: the argument spec of the module, as Ansible writes it
     CONSTRAINTS: ``required_if``, ``required_one_of``, ``mutually_exclusive``, … of the same spec
+    PROOF_IS_STATE: whether ``prove`` returns what ``observe`` would, which then need not read it all again
     options: validated, defaults filled in; options of type path are absolute here
     """
 
     OPTIONS: ClassVar[dict[str, Any]] = {}
     CONSTRAINTS: ClassVar[dict[str, Any]] = {}
+    PROOF_IS_STATE: ClassVar[bool] = False
 
     def __init__(self, options: dict[str, Any], context: Context) -> None:
         self.options = options
@@ -159,7 +161,9 @@ def carry_out(operation: Operation, mode: str = "apply") -> Outcome:
             outcome.applied = True
             outcome.change = operation.apply(plan)
         outcome.proof = operation.prove() if mode == "apply" else None
-        outcome.after = operation.observe() if plan.actions else outcome.before
+        outcome.after = outcome.before
+        if plan.actions:
+            outcome.after = outcome.proof if operation.PROOF_IS_STATE else operation.observe()
         outcome.status = "changed" if plan.actions else "unchanged"
     except Skip as reason:
         outcome.status, outcome.message = "skipped", str(reason)

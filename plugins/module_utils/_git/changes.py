@@ -18,6 +18,11 @@ from .._command import run
 from .._operation import OperationError
 from .work_tree import Git, nul_separated
 
+STATUS = (
+    *("status", "--porcelain=v2", "-z", "--branch"),
+    *("--untracked-files=no", "--no-renames", "--ignore-submodules=all"),
+)
+STATUS_FIELDS = {"1": 8, "u": 10}  # before the path, by kind of entry
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 ADD = ("--add", "--replace", "-z", "--stdin")
 CLEAN_UP_TIMEOUT = 10.0
@@ -46,14 +51,35 @@ class Changes:
         return Changes(tracked, list(filter(wanted, self.untracked)))
 
 
-def tracked_changes(git: Git, paths: Iterable[str] = ()) -> dict[str, str]:
-    """Tracked files that differ from HEAD, staged or not, with their status letters. Writes nothing.
+@dataclass(frozen=True)
+class Status:
+    """Where HEAD is, and which tracked files differ from it, staged or not, by their status letters.
+
+    commit: None before the first one
+    branch: None when HEAD is detached
+    """
+
+    commit: str | None
+    branch: str | None
+    tracked: dict[str, str]
+
+
+def read_status(git: Git, paths: Iterable[str] = ()) -> Status:
+    """Read it, of these paths or of all. Writes nothing.
 
     Edits of files that git was told to overlook (assume-unchanged, skip-worktree) count.
     """
-    status = ["status", "--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=all"]
     limits = list(paths)
-    seen = {entry[3:]: entry[:2] for entry in git.names(*status, "--", *limits)}
+    head = {}
+    seen = {}
+    for entry in git.names(*STATUS, "--", *limits):
+        kind = entry[0]
+        if kind == "#":
+            name, _space, value = entry[len("# branch.") :].partition(" ")
+            head[name] = value
+        else:
+            fields = entry.split(" ", STATUS_FIELDS[kind])
+            seen[fields[-1]] = fields[1].replace(".", " ")
     overlooked = [name for name in _overlooked(git, limits) if os.path.isfile(os.path.join(git.path, name))]
     if overlooked:
         staged = [entry.partition("\t") for entry in git.names("ls-files", "-s", "-z", "--", *limits)]
@@ -61,7 +87,8 @@ def tracked_changes(git: Git, paths: Iterable[str] = ()) -> dict[str, str]:
         actual = git.read("hash-object", "--stdin-paths", stdin="".join(f"{name}\n" for name in overlooked))
         changed = (name for name, found in zip(overlooked, actual.splitlines()) if found != expected[name])
         seen.update(dict.fromkeys(changed, " M"))
-    return seen
+    commit, branch = head["oid"], head["head"]
+    return Status(None if commit == "(initial)" else commit, None if branch == "(detached)" else branch, seen)
 
 
 def _overlooked(git: Git, paths: Iterable[str]) -> list[str]:
@@ -70,10 +97,16 @@ def _overlooked(git: Git, paths: Iterable[str]) -> list[str]:
 
 
 def find_changes(
-    git: Git, commits: Iterable[str], *, paths: Iterable[str] = (), clean_untracked: bool = False
+    git: Git,
+    commits: Iterable[str],
+    *,
+    paths: Iterable[str] = (),
+    clean_untracked: bool = False,
+    tracked: dict[str, str] | None = None,
 ) -> Changes:
     """What a change of the work tree to these commits would overwrite or remove.
 
+    tracked: what ``read_status`` has just found in these paths
     Untracked files count, ignored ones too, where a file or a directory of the commits takes their place. With
     ``clean_untracked`` all count that are not ignored.
     """
@@ -90,7 +123,7 @@ def find_changes(
     if clean_untracked:
         others = git.names("ls-files", "--others", "--exclude-standard", "-z", "--", *limits)
         untracked += [name for name in others if name not in untracked and not name.endswith("/")]
-    return Changes(tracked_changes(git, limits), untracked)
+    return Changes(read_status(git, limits).tracked if tracked is None else tracked, untracked)
 
 
 def save(git: Git, changes: Changes, message: str) -> str | None:

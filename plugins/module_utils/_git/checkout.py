@@ -14,9 +14,9 @@ from .changes import (
     find_changes,
     hand_over,
     put_on_top,
+    read_status,
     restore,
     save,
-    tracked_changes,
     untracked_of,
 )
 from .memory import ROLLBACK, UNFINISHED, Note, remember, write_note
@@ -71,7 +71,7 @@ def differing(git: Git, commit: str, paths: list[str]) -> list[str]:
 
 def edited(git: Git, paths: list[str]) -> list[str]:
     """The tracked files that differ on disk from what is staged, which is what was brought."""
-    return [path for path, letters in tracked_changes(git, paths).items() if letters[1] != " "]
+    return [path for path, letters in read_status(git, paths).tracked.items() if letters[1] != " "]
 
 
 def _head_back(git: Git, note: Note, changes: Changes) -> None:

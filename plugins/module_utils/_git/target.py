@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .._operation import OperationError
+from .changes import read_status
 from .deploy_tags import BadTags, last_tags, newest_at, predecessor
 from .memory import Memory, Note, Version, read_memory
 from .work_tree import Git, GitFailed
@@ -25,12 +26,14 @@ class Situation:
 
     version: HEAD, with the tag that runs: the one on HEAD, else the nearest one that HEAD descends from
     ahead: commits by which HEAD is past that tag
+    changed: tracked files that differ from HEAD, with their status letters
     tags: every tag of the repository, by name, with its commit
     """
 
     git: Git
     version: Version
     ahead: int
+    changed: dict[str, str]
     tags: dict[str, str]
     memory: Memory
 
@@ -52,19 +55,17 @@ class Target:
 
 def look(git: Git, pattern: str, wanted: str | None = None) -> Situation:
     """Read it. Where several tags are on HEAD, the wanted one runs, or the newest in deploy order."""
-    head = git.run("rev-parse", "-q", "--verify", "HEAD^{commit}")
-    if head.code:
+    status = read_status(git)
+    if status.commit is None:
         raise OperationError(f"{git.path} has no commit yet: deploy the bot first")
-    commit = head.out.strip()
-    ref = git.run("symbolic-ref", "-q", "HEAD").out.strip()
-    branch = ref[len("refs/heads/") :] if ref.startswith("refs/heads/") else None
+    commit = status.commit
     memory, tags = read_memory(git), read_tags(git)
     candidates = [wanted, memory.rollback.target.tag if memory.rollback else None]
     tag = next((name for name in candidates if name and tags.get(name) == commit), None)
     tag = tag or newest_at(matching(tags, pattern), commit) or _nearest(git, tags, pattern)
     past = tag is not None and tags[tag] != commit
     ahead = int(git.read("rev-list", "--count", f"refs/tags/{tag}..HEAD")) if past else 0
-    return Situation(git, Version(commit, tag, branch), ahead, tags, memory)
+    return Situation(git, Version(commit, tag, status.branch), ahead, status.tracked, tags, memory)
 
 
 def read_tags(git: Git) -> dict[str, str]:

@@ -10,8 +10,9 @@ from typing import Any
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
 from .._process import Process
 from .._service.bot import Bot, state_of
-from .._service.managers import MANAGERS
+from .._service.managers import MANAGERS, Reading
 from .._service.options import signal_number
+from .._service.ownership import Owned
 from .._service.run import check_directory, check_down, how_to_reload, prove_running, reload, start
 from .._service.stop import prove_stopped, stop
 
@@ -54,12 +55,14 @@ class BotService(Operation):
             ("manager", "process", ["chdir", "command"]),
         ]
     }
+    PROOF_IS_STATE = True
 
     def __init__(self, options: dict[str, Any], context: Context) -> None:
         super().__init__(options, context)
         self.name: str = options["name"]
         self.wanted: str = options["state"]
         self.bot = Bot(options, context)
+        self._seen: tuple[Reading, Owned]  # by observe, for plan
         self._started = False
         self._reloaded: Process | None = None
         signal_number(options["stop_signal"])
@@ -70,7 +73,8 @@ class BotService(Operation):
                 raise OperationError(f"{option} is {options[option]}: make it {least} or more")
 
     def observe(self) -> State:
-        return self.bot.observe()
+        self._seen = self.bot.look()
+        return self.bot.state(*self._seen)
 
     def plan(self, before: State) -> Plan:
         state = before["state"]
@@ -83,7 +87,7 @@ class BotService(Operation):
             if state == "unproven":
                 return self._stopping_unseen(before)
             return Plan() if state in DOWN else self._planned(stopping, before)
-        reading, _owned = self.bot.look()
+        reading, _owned = self._seen
         if reading.obstacle:
             raise OperationError(f"{self.name} cannot be started: it {reading.obstacle}")
         check_directory(self.bot)
@@ -109,10 +113,8 @@ class BotService(Operation):
     def prove(self) -> State:
         """Stopped: by its manager and by no process left. Else: by one main process that lives on."""
         if self.wanted == "stopped":
-            prove_stopped(self.bot)
-        else:
-            prove_running(self.bot, started=self._started, main=self._reloaded)
-        return self.observe()
+            return prove_stopped(self.bot)
+        return prove_running(self.bot, started=self._started, main=self._reloaded)
 
     def undo(self, change: State) -> str:
         """What was started is stopped again. What was stopped is never started."""

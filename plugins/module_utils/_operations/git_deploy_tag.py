@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from .._command import TimedOut, run
-from .._git.changes import Changes, find_changes, save, tracked_changes, tree_files, within
+from .._git.changes import Changes, find_changes, save, tree_files, within
 from .._git.checkout import differing, edited, go, go_back
 from .._git.deploy_tags import is_later
 from .._git.memory import BAD, ROLLBACK, UNFINISHED, Note, Version, read_memory, remember, write_note
@@ -41,6 +42,7 @@ class GitDeployTag(Operation):
         "build": {"type": "list", "elements": "str", "default": []},
         "build_timeout": {"type": "int", "default": 600},
     }
+    PROOF_IS_STATE = True
 
     def __init__(self, options: dict[str, Any], context: Context) -> None:
         super().__init__(options, context)
@@ -72,15 +74,18 @@ class GitDeployTag(Operation):
         if left:
             actions.append(f"remember that {left} is bad")
         diff = [self._diff(here, target)] if moves else []
-        return Plan(actions, diff, {"here": here, "target": target, "left": left})
+        return Plan(actions, diff, {"here": here, "target": target, "left": left, "changes": changes})
 
     def apply(self, plan: Plan) -> State:
         here, target, left = plan.data["here"], plan.data["target"], plan.data["left"]
-        moves, unfinished = self._moves(here, target), self._unfinished(here)
-        if not target.fetched:
+        unfinished, changes, fetched = self._unfinished(here), plan.data["changes"], not target.fetched
+        if fetched:
             self._targets.fetch(here.git, target)
-        changes = self._local_changes(here, target) if moves else Changes()
-        self._refuse_changes(changes, unfinished)
+            target = replace(target, fetched=True)
+        moves = self._moves(here, target)
+        if fetched and moves:
+            changes = self._local_changes(here, target)
+            self._refuse_changes(changes, unfinished)
         saved = save(here.git, changes, f"botfleet: local changes before {target.tag}")
         note = Note(
             origin=unfinished.origin if unfinished else here.version,
@@ -92,7 +97,7 @@ class GitDeployTag(Operation):
         change = {
             **asdict(note),
             "changed": bool(moves or unfinished),
-            "fetched": not target.fetched,
+            "fetched": fetched,
             "marked_bad": left,
         }
         change["left_over"] = saved if unfinished else None
@@ -122,7 +127,7 @@ class GitDeployTag(Operation):
 
     def undo(self, change: State) -> str:
         marked = f"; {change['marked_bad']} stays marked as bad" if change["marked_bad"] else ""
-        git, note = self._git(), Note.from_json({name: change[name] for name in Note.__dataclass_fields__})
+        git, note = self._git, Note.from_json({name: change[name] for name in Note.__dataclass_fields__})
         if not change["changed"]:
             return f"{git.path} was not changed{marked}"
         head, memory = git.read("rev-parse", "HEAD"), read_memory(git)
@@ -138,11 +143,12 @@ class GitDeployTag(Operation):
         stay = f"; edited since, and left so: {_listed(kept)}" if kept else ""
         return f"{git.path} is back on {note.origin}{stay}{marked}"
 
+    @cached_property
     def _git(self) -> Git:
         return Git(self.options["path"], self.context.remaining)
 
     def _look(self) -> Situation:
-        return look(self._git(), self.options["pattern"], self.options["target"])
+        return look(self._git, self.options["pattern"], self.options["target"])
 
     def _state(self, here: Situation, target: Target) -> State:
         rolled_back = here.rolled_back
@@ -153,7 +159,7 @@ class GitDeployTag(Operation):
             "ahead": here.ahead,
             "branch": here.version.branch,
             "detached": here.version.branch is None,
-            "dirty": bool(tracked_changes(here.git)),
+            "dirty": bool(here.changed),
             "shallow": here.git.shallow,
             "target": {"tag": target.tag, "commit": target.commit},
             "bad": sorted({*here.memory.bad, *self.options["known_bad"]}),
@@ -189,10 +195,16 @@ class GitDeployTag(Operation):
         return note if note and note.is_about(here.version.commit) and note.paths == self.options["paths"] else None
 
     def _local_changes(self, here: Situation, target: Target) -> Changes:
-        """What would be lost. Before the tag is fetched its files are unknown: ``apply`` looks again."""
+        """What would be lost. Of a tag that is not fetched the files are unknown: ``apply`` looks again."""
         paths, commits = self.options["paths"], [target.commit] if target.fetched else []
         commits = commits if paths else ["HEAD", *commits]
-        changes = find_changes(here.git, commits, paths=paths, clean_untracked=self.options["clean_untracked"])
+        changes = find_changes(
+            here.git,
+            commits,
+            paths=paths,
+            clean_untracked=self.options["clean_untracked"],
+            tracked=None if paths else here.changed,
+        )
         if not paths:
             return changes
         return changes.split({*self._differing(here, target), *changes.untracked})[0]
@@ -266,9 +278,10 @@ class GitDeployTag(Operation):
             before += self._differing(here, target)
         elif target.fetched:
             left = [f"{target.commit}..HEAD"]
-            before += map(one_line, here.git.read("log", f"-n{LISTED}", "--format=%h %s", *left).splitlines())
-            more = int(here.git.read("rev-list", "--count", *left)) - LISTED
-            before += [f"and {more} more commits"] if more > 0 else []
+            commits = here.git.read("log", f"-n{LISTED + 1}", "--format=%h %s", *left).splitlines()
+            before += map(one_line, commits[:LISTED])
+            if len(commits) > LISTED:
+                before.append(f"and {int(here.git.read('rev-list', '--count', *left)) - LISTED} more commits")
         return {
             "before_header": name,
             "after_header": name,

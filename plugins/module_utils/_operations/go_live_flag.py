@@ -31,6 +31,7 @@ class GoLiveFlag(Operation):
         "required_one_of": [("path", "config_path")],
         "required_together": [("config_path", "config_key")],
     }
+    PROOF_IS_STATE = True
 
     def __init__(self, options: dict[str, Any], context: Context) -> None:
         super().__init__(options, context)

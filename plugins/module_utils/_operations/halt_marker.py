@@ -25,6 +25,7 @@ class HaltMarker(Operation):
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "by": {"type": "str"},
     }
+    PROOF_IS_STATE = True
 
     def observe(self) -> State:
         return {"path": self.options["path"], "state": self._state()}

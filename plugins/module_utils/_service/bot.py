@@ -61,9 +61,8 @@ class Bot:
         self._known = list(known.values())
         return self._known
 
-    def observe(self) -> State:
-        """The state that bot_service shows."""
-        reading, owned = self.look()
+    def state(self, reading: Reading, owned: Owned) -> State:
+        """What bot_service shows of a look."""
         return {
             "state": state_of(reading, owned),
             "manager": reading.words,

@@ -38,6 +38,7 @@ class Reading:
     restarts: how often it was started again by itself
     obstacle: why it cannot be started
     template: of a unit that is an instance and not enabled, so that its name may be wrong
+    triggers: other units that would start this one
     """
 
     state: str = ""
@@ -48,6 +49,7 @@ class Reading:
     can_reload: bool = False
     obstacle: str = ""
     template: str = ""
+    triggers: tuple[str, ...] = ()
 
     @property
     def is_down(self) -> bool:
@@ -83,7 +85,7 @@ class Manager(ABC):
         """Whether asking it may stop a bot that was not found."""
         return False
 
-    def revivers(self) -> list[str]:
+    def revivers(self, reading: Reading) -> list[str]:
         """What may start the stopped bot again by itself."""
         return []
 
@@ -139,6 +141,7 @@ class SystemdManager(Manager):
             can_reload=shown.get("CanReload") == "yes",
             obstacle=obstacles.get(load, f"cannot be loaded ({load}): mend the unit's file"),
             template="" if shown.get("UnitFileState", "").startswith("enabled") else at and template + at,
+            triggers=tuple(shown.get("TriggeredBy", "").split()),
         )
 
     def start(self, timeout: float) -> None:
@@ -156,11 +159,11 @@ class SystemdManager(Manager):
         if finished.code:
             raise OperationError(f"{self.name} could not be reloaded ({finished.last_lines(2)})")
 
-    def revivers(self) -> list[str]:
+    def revivers(self, reading: Reading) -> list[str]:
         """Timers, sockets and paths that are active and would start the unit."""
-        triggers = self._show().get("TriggeredBy", "").split()
-        states = self._systemctl("is-active", *triggers).out.split() if triggers else []
-        return [trigger for trigger, state in zip(triggers, states) if state in ("active", "activating", "reloading")]
+        states = self._systemctl("is-active", *reading.triggers).out.split() if reading.triggers else []
+        active = ("active", "activating", "reloading")
+        return [trigger for trigger, state in zip(reading.triggers, states) if state in active]
 
     def log_lines(self) -> str:
         if self.options["log"]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from .. import _process
-from .._operation import OperationError
+from .._operation import OperationError, State
 from .._process import Process
 from .bot import Bot, state_of
 from .managers import Reading
@@ -89,8 +89,8 @@ def reload(bot: Bot) -> Process:
     return owned.main
 
 
-def prove_running(bot: Bot, *, started: bool = False, main: Process | None = None) -> None:
-    """One main process, the same for ``settle`` seconds.
+def prove_running(bot: Bot, *, started: bool = False, main: Process | None = None) -> State:
+    """One main process, the same for ``settle`` seconds; returns how the bot is then.
 
     A process that is older than that needs no wait, unless this run reloaded it.
     started: whether this run started it, so that it may take its time to appear
@@ -115,10 +115,13 @@ def prove_running(bot: Bot, *, started: bool = False, main: Process | None = Non
         else:
             main = seen
             if _has_settled(bot, main):
-                return
+                return bot.state(reading, owned)
         if bot.context.remaining(1) <= 0:
             raise OperationError(f"{bot.name} could not be proven running within its step's time limit: raise it")
-        time.sleep(min(0.1, max(0.01, bot.options["settle"] / 4)))
+        pause = min(0.1, max(0.01, bot.options["settle"] / 4))
+        time.sleep(pause)
+        while main and _process.alive(main) and not _has_settled(bot, main) and bot.context.remaining(1) > 0:
+            time.sleep(pause)  # its manager need not be asked until it has ended or lived long enough
 
 
 def _may_appear(bot: Bot, reading: Reading, waited: float, started: bool) -> bool:

@@ -63,7 +63,7 @@ def kill(bot: Bot, reading: Reading, owned: Owned) -> set[int]:
     return killed
 
 
-def prove_stopped(bot: Bot) -> None:
+def prove_stopped(bot: Bot) -> State:
     """The manager holds it to be stopped, nothing will start it again, and no process of it is left."""
     reading, owned = bot.look_patiently()
     if owned.all or not reading.is_down:
@@ -71,11 +71,12 @@ def prove_stopped(bot: Bot) -> None:
         raise OperationError(left, {"state": state_of(reading, owned)})
     if owned.suspects:
         raise OperationError(f"{bot.name} is not proven stopped: {bot.what_may_be_its(reading, owned)}")
-    revivers = bot.manager.revivers()
+    revivers = bot.manager.revivers(reading)
     if revivers:
         raise OperationError(
             f"{bot.name} is stopped, but {', '.join(revivers)} may start it again: stop that unit before it"
         )
+    return bot.state(reading, owned)
 
 
 def _stop_unseen(bot: Bot) -> None:
