@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .fleet import Cannot, Controller, Fleet
+from .night import Outcome, spend
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,9 @@ def fleet(hosts: Fleet) -> Iterator[Fleet]:
 def controller(fleet: Fleet, tmp_path: Path) -> Controller:
     """One controller of them."""
     return Controller(fleet, tmp_path / "controller")
+
+
+@pytest.fixture(scope="module")
+def night(hosts: Fleet, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What became of each of the module's FAULTS."""
+    return spend(hosts, request.module.FAULTS, tmp_path_factory.mktemp("controller"))

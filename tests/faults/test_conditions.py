@@ -14,9 +14,8 @@ import pytest
 
 from tests.peers.ssh import Proxy
 
-from .fleet import Fleet
 from .host import ORDERS, STATE, Host
-from .night import Fault, Outcome, spend
+from .night import Fault, Outcome
 
 ASK = "echo 'ops:CANARY-sudo' | chpasswd; sed -i 's/NOPASSWD: //' /etc/sudoers.d/ops"
 ASK_NO_MORE = "sed -i 's/) ALL$/) NOPASSWD: ALL/' /etc/sudoers.d/ops"
@@ -76,12 +75,6 @@ FAULTS = {
         act=ordered("python", "3.8.10"),
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def night(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What became of each."""
-    return spend(hosts, FAULTS, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

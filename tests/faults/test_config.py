@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from .fleet import Fleet
-from .night import Fault, Outcome, spend
+from .night import Fault, Outcome
 
 GO_LIVE = "/srv/bots/trader/config/go_live.yaml"
 KEEP = f"cp -a {GO_LIVE} /root/go_live.yaml;"
@@ -60,12 +59,6 @@ FAULTS = {
         "exposed", f"{NO_PROOF}.*is not a regular file", f"{KEEP} rm {GO_LIVE}; mkdir {GO_LIVE}", MEND
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def night(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What became of each."""
-    return spend(hosts, FAULTS, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

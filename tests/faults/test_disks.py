@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from .fleet import Fleet
 from .host import STATE, TREE, Host
-from .night import Fault, Outcome, spend
+from .night import Fault, Outcome
 
 FULL, READ_ONLY = "(No space left on device|Out of diskspace)", "Read-only file system"
 NO_STATE = f"went no further: state directory {STATE}/host\\d cannot be (written|used) "
@@ -34,12 +33,6 @@ FAULTS = {
     "repository full": full(f"{TREE}/.git", "safe", "Check out the version to go back to: "),
     "repository read-only": read_only(f"{TREE}/.git", "safe", "Check out the version to go back to: "),
 }
-
-
-@pytest.fixture(scope="module")
-def night(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What became of each."""
-    return spend(hosts, FAULTS, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from .fleet import BAD, GOOD, Fleet
-from .night import Fault, Outcome, spend
+from .fleet import BAD, GOOD
+from .night import Fault, Outcome
 
 ORIGIN = "/srv/origin/quantum_trader.git"
 PRISTINE = "tar -C / -xpf /usr/local/lib/fleet/live.tar"
@@ -69,12 +69,6 @@ FAULTS = {
     ),
     "index.lock left behind": Fault("restored", break_=f"{IN_TREE} runuser -u bot -- touch .git/index.lock"),
 }
-
-
-@pytest.fixture(scope="module")
-def night(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What became of each."""
-    return spend(hosts, FAULTS, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

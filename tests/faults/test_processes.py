@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from .fleet import GOOD, Fleet
+from .fleet import GOOD
 from .host import COMMAND, DROP_INS, Host
-from .night import Fault, Outcome, spend
+from .night import Fault, Outcome
 
 UNIT = "/usr/lib/systemd/system/trader.service"
 MEND = f"rm -r {DROP_INS}; systemctl daemon-reload"
@@ -43,12 +43,6 @@ FAULTS = {
         f"mv /root/trader.service {UNIT}; systemctl daemon-reload",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def night(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """What became of each."""
-    return spend(hosts, FAULTS, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -20,6 +20,7 @@ from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._oper
     B,
     Bot,
     C,
+    change_of,
     new_bot,
     tree_hash,
 )
@@ -72,6 +73,16 @@ def test_a_tag_that_is_not_here_is_fetched(bot: Bot, origin: Bot) -> None:
     assert outcome.change["fetched"] is True
     assert bot.head() == origin.at(A)
     assert bot.git("tag").split() == [A, B, C]
+
+
+def test_what_is_in_the_way_of_a_fetched_tag_is_kept(bot: Bot, origin: Bot) -> None:
+    """S1.4: which files it has is known only then."""
+    origin.write("notes.txt", "theirs")
+    origin.commit("with notes", "deploy-20250601-080000")
+    bot.write("notes.txt", "ours")
+    change = change_of(bot.must_roll_back(target="deploy-20250601-080000"))
+    assert bot.read("notes.txt") == "theirs"
+    assert bot.git("show", f"{change['stash']}^3:notes.txt") == "ours"
 
 
 def test_previous_asks_the_remote_when_nothing_earlier_is_here(bot: Bot, origin: Bot) -> None:
