@@ -1,0 +1,129 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calls to an exchange, each with what became of it. PRIVATE to the collection.
+
+ccxt raises what the exchange, the network and its own checks say in one family of errors. What matters here is another
+question: was it done? A read may be asked again. An order may not, unless the exchange says that it was not taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Callable, TypeVar
+
+import ccxt  # type: ignore[import-untyped]  # arm installs it; the operation says so where it is missing
+
+from .._operation import OperationError
+
+T = TypeVar("T")
+PAUSES = (0.1, 0.3, 1.0, 2.0)  # s before a read is asked again; the last one for good
+LONGEST_WAIT = 30.0  # s that an exchange may ask to be left alone
+NOT_DONE = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection)
+"""The exchange has turned it down before it looked at it: too late by its clock, or too many at once."""
+
+
+class Unknown(Exception):
+    """Nobody knows whether it was done: no answer came, or one that says so."""
+
+
+class TurnedDown(Exception):
+    """The exchange has looked at it and refused; nothing was done."""
+
+
+class WrongKey(OperationError):
+    """The exchange does not know these credentials here."""
+
+
+class OutOfTime(Exception):
+    """The deadline came first."""
+
+
+class Calls:
+    """All calls of one run, until its deadline.
+
+    deadline: in monotonic seconds
+    network, waited: seconds spent in requests, and in pauses that the exchange or its state asked for
+    """
+
+    def __init__(self, client: Any, deadline: float) -> None:
+        self.client = client
+        self.deadline = deadline
+        self.network = 0.0
+        self.waited = 0.0
+        self.requests = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def read(self, ask: Callable[[], T]) -> T:
+        """Ask until there is an answer; raises TurnedDown, WrongKey or OutOfTime."""
+        attempt = 0
+        while True:
+            try:
+                return self._call(ask)
+            except Unknown:
+                self.pause(PAUSES[min(attempt, len(PAUSES) - 1)])
+                attempt += 1
+
+    def send(self, order: Callable[[], T]) -> T:
+        """Send what changes something, once. Raises TurnedDown, WrongKey, OutOfTime, or Unknown, which is not retried.
+
+        What the exchange has not looked at, because of its clock or its limits, is sent again: it was not done.
+        """
+        return self._call(order)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raises OutOfTime when the deadline comes first."""
+        if seconds >= self.left:
+            raise OutOfTime
+        self.waited += seconds
+        time.sleep(seconds)
+
+    def _call(self, ask: Callable[[], T]) -> T:
+        while True:
+            if self.left <= 0:
+                raise OutOfTime
+            self.client.timeout = max(100, int(min(10.0, self.left) * 1000))
+            try:
+                return self._timed(ask)
+            except NOT_DONE as error:
+                if isinstance(error, ccxt.InvalidNonce):
+                    self.read_clock()
+                else:
+                    self.pause(self._asked_to_wait())
+            except (ccxt.RequestTimeout, ccxt.ExchangeNotAvailable, ccxt.BadResponse) as error:
+                raise Unknown(said(error)) from error
+            except ccxt.AuthenticationError as error:
+                raise WrongKey(said(error)) from error
+            except ccxt.NetworkError as error:  # after those of it that are known better
+                raise Unknown(said(error)) from error
+            except ccxt.ExchangeError as error:
+                raise TurnedDown(said(error)) from error
+
+    def read_clock(self) -> None:
+        """Sign by the exchange's clock from now on."""
+        self._timed(self.client.load_time_difference)
+
+    def _timed(self, ask: Callable[[], T]) -> T:
+        began = time.monotonic()
+        try:
+            return ask()
+        finally:
+            self.requests += 1
+            self.network += time.monotonic() - began
+
+    def _asked_to_wait(self) -> float:
+        headers: Mapping[str, str] = self.client.last_response_headers or {}
+        given = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
+        return min(float(given), LONGEST_WAIT) if given.replace(".", "", 1).isdigit() else 1.0
+
+
+def said(error: Exception) -> str:
+    """An error of ccxt without the URL that it may quote, whose signature would open the account."""
+    text = " ".join(str(error).split())
+    words = [word for word in text.split(" ") if "://" not in word and "signature=" not in word]
+    return f"{type(error).__name__}: {' '.join(words)}"[:300]

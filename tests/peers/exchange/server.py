@@ -1,0 +1,159 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An exchange on a loopback port: one venue with its environments, what it was asked, and what goes wrong with it.
+
+Its base URLs are ``http://127.0.0.1:<port>/<environment>``; for a venue whose environments share their hosts, without
+the environment.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from .books import Account
+from .faults import Fault, Faults
+from .wire import Answer, Request
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a client signs with, and the account in which environment it opens. ``password`` is OKX's passphrase."""
+
+    id: str
+    secret: str
+    environment: str
+    account: Account
+    password: str = ""
+
+
+@dataclass
+class Exchange:
+    """What all venues share.
+
+    skew: seconds that the exchange's clock is ahead of this machine's
+    limit: requests in any ``window`` seconds before it refuses; None: as many as come
+    asked: every request, in order, with the time it came (monotonic)
+    """
+
+    venue: Venue
+    keys: dict[str, Key] = field(default_factory=dict)
+    skew: float = 0.0
+    limit: int | None = None
+    window: float = 60.0
+    faults: Faults = field(default_factory=Faults)
+    asked: list[tuple[float, Request]] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def add_key(self, key: Key) -> Key:
+        self.keys[key.id] = key
+        return key
+
+    def fault(self, on: str, **of: object) -> Fault:
+        """Script one; see Fault."""
+        fault = Fault(on, **of)  # type: ignore[arg-type]
+        self.faults.add(fault)
+        return fault
+
+    def now(self) -> int:
+        """The exchange's clock, in milliseconds since 1970."""
+        return int((time.time() + self.skew) * 1000)
+
+    def used(self) -> int:
+        """Requests in the last window."""
+        since = time.monotonic() - self.window
+        return sum(1 for at, _request in reversed(self.asked) if at >= since)
+
+    def answer(self, request: Request) -> Answer | None:
+        """What the client gets; None: nothing, the connection ends."""
+        with self.lock:
+            self.asked.append((time.monotonic(), request))
+            over = self.limit is not None and self.used() > self.limit
+        met = self.faults.strike(request)
+        answer = next((fault.answer for fault in met if fault.answer), None)
+        if any(fault.drop for fault in met):
+            return None
+        with self.lock:
+            for fault in met:
+                if fault.before:
+                    fault.before()
+            if over:
+                answer = self.venue.too_many(self, request)
+            answer = answer or self.venue.answer(self, request)
+            for fault in met:
+                if fault.after:
+                    fault.after()
+        time.sleep(sum(fault.slow for fault in met))
+        return None if any(fault.lose for fault in met) else answer
+
+
+class Venue(Protocol):
+    """How one exchange speaks. ``places``: the environments that a base URL names; none where a header does."""
+
+    places: tuple[str, ...]
+
+    def answer(self, exchange: Exchange, request: Request) -> Answer:
+        """Check signature, time and key, then do what is asked; errors are answers, too."""
+
+    def too_many(self, exchange: Exchange, request: Request) -> Answer:
+        """What it says to one request too many."""
+
+
+@contextmanager
+def serving(exchange: Exchange, port: int = 0) -> Iterator[str]:
+    """Serve it; yields ``http://127.0.0.1:<port>``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _handle(self) -> None:
+            target = urlsplit(self.path)
+            place, path = "", target.path
+            first = path.split("/")[1]
+            if first in exchange.venue.places:
+                place, path = first, path[len(first) + 1 :]
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = exchange.answer(Request(self.command, place, path, target.query, headers, body))
+            if answer is None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self._send(answer)
+
+        def _send(self, answer: Answer) -> None:
+            content = answer.body()
+            self.send_response(answer.status)
+            for name, value in {"content-type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _handle
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  # its name there
+            """Nothing: ``asked`` has it."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that went away is no news."""
+
+    with Server(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
