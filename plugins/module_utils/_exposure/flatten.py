@@ -87,14 +87,19 @@ class Flattening:
         self._used: dict[str, int] = {}
         self.course = Course()
 
-    def run(self) -> Course:
-        """Until it is proven, or the deadline; what was done by then is in the course all the same."""
+    def run(self, *, act: bool = True) -> Course:
+        """Until it is proven, or the deadline; what was done by then is in the course all the same.
+
+        act: False to prove only: what is left then ends it
+        """
         course = self.course
         try:
             account = course.before = course.after = self._read()
             fruitless = 0
             while True:
                 positions, orders = self._aim.left(account)
+                if (positions or orders) and not act:
+                    return course
                 if positions or orders:
                     course.clean_at.clear()
                     course.rounds += 1

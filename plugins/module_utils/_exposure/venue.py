@@ -32,12 +32,14 @@ class Venue(ABC):
     ENVIRONMENTS: those that it has, each with the base URL of its hosts; the first is production
     MARKETS: what ``markets`` may name, such as ``linear``
     BOUNDED: whether a market order may be bounded by a price
+    TOLD_BY_HEADER: whether the environments share their hosts, and a header tells them apart
     """
 
     ID: ClassVar[str]
     ENVIRONMENTS: ClassVar[dict[str, str]]
     MARKETS: ClassVar[tuple[str, ...]]
     BOUNDED: ClassVar[bool] = False
+    TOLD_BY_HEADER: ClassVar[bool] = False
 
     def __init__(self, client: Any, calls: Calls, markets: Iterable[str]) -> None:
         self.client = client
