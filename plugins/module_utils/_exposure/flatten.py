@@ -141,9 +141,9 @@ class Flattening:
                 there = [order for order in account.of_kind(kind) if order.symbol == symbol]
                 if len(there) > 1 and all(order in orders for order in there):
                     single = [order for order in single if order not in there]
-                    self._try(there, lambda symbol=symbol, kind=kind: self._venue.cancel_all(symbol, kind))  # type: ignore[misc]
+                    self._try(there, lambda symbol=symbol, kind=kind: self._venue.cancel_all(symbol, kind))
         for order in single:
-            self._try([order], lambda order=order: self._venue.cancel([order]))  # type: ignore[misc]
+            self._try([order], lambda order=order: self._venue.cancel([order]))
 
     def _try(self, orders: Iterable[OpenOrder], cancel: Any) -> None:
         """What came of it shows the next reading."""
