@@ -19,7 +19,6 @@ from .._operation import OperationError
 
 T = TypeVar("T")
 PAUSES = (0.1, 0.3, 1.0, 2.0)  # s before a read is asked again; the last one for good
-LONGEST_WAIT = 30.0  # s that an exchange may ask to be left alone
 NOT_DONE = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection)
 """The exchange has turned it down before it looked at it: too late by its clock, or too many at once."""
 
@@ -84,29 +83,33 @@ class Calls:
         time.sleep(seconds)
 
     def _call(self, ask: Callable[[], T]) -> T:
+        late = 0
         while True:
             if self.left <= 0:
                 raise OutOfTime
             self.client.timeout = max(100, int(min(10.0, self.left) * 1000))
             try:
                 return self._timed(ask)
-            except NOT_DONE as error:
-                if isinstance(error, ccxt.InvalidNonce):
-                    self.read_clock()
-                else:
-                    self.pause(self._asked_to_wait())
-            except (ccxt.RequestTimeout, ccxt.ExchangeNotAvailable, ccxt.BadResponse) as error:
+            except ccxt.InvalidNonce:
+                if late:  # its clock was read, and that did not help
+                    self.pause(PAUSES[min(late, len(PAUSES)) - 1])
+                late += 1
+            except NOT_DONE:
+                self.pause(self._asked_to_wait())
+                continue
+            except ccxt.OperationFailed as error:  # no answer, or one that says that it was left half done
                 raise Unknown(said(error)) from error
             except ccxt.AuthenticationError as error:
                 raise WrongKey(said(error)) from error
-            except ccxt.NetworkError as error:  # after those of it that are known better
-                raise Unknown(said(error)) from error
             except ccxt.ExchangeError as error:
+                if error.__cause__ is not None:  # of HTTP or of the connection: the exchange itself said nothing
+                    raise Unknown(said(error)) from error
                 raise TurnedDown(said(error)) from error
+            self.read_clock()
 
     def read_clock(self) -> None:
         """Sign by the exchange's clock from now on."""
-        self._timed(self.client.load_time_difference)
+        self.read(self.client.load_time_difference)
 
     def _timed(self, ask: Callable[[], T]) -> T:
         began = time.monotonic()
@@ -119,7 +122,7 @@ class Calls:
     def _asked_to_wait(self) -> float:
         headers: Mapping[str, str] = self.client.last_response_headers or {}
         given = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-        return min(float(given), LONGEST_WAIT) if given.replace(".", "", 1).isdigit() else 1.0
+        return float(given) if given.replace(".", "", 1).isdigit() else 1.0  # who comes earlier is banned for longer
 
 
 def said(error: Exception) -> str:
