@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from .._operation import OperationError
 from .account import CONDITIONAL, REGULAR, Account, OpenOrder, Position
 from .calls import Calls, OutOfTime, TurnedDown, Unknown, WrongKey
 from .venue import AlreadyThere, Sent, Venue
@@ -119,6 +120,8 @@ class Flattening:
             course.problem = "the deadline came first"
         except WrongKey as error:
             course.problem = f"the credentials were refused on the way ({error})"
+        except (TurnedDown, OperationError) as error:  # in place of a reading
+            course.problem = f"it cannot be read any more ({error})"
         return course
 
     def _read(self) -> Account:
