@@ -11,7 +11,8 @@ version_added: 1.0.0
 description:
   - Reads all positions and all orders of an account, regular and conditional, cancels and closes what O(strategy) does
     not want, and reads again until that is proven (S1.3, S3.5, S4.7).
-  - Closing orders can only reduce. One whose answer never comes is looked up by its client id, never sent blindly again.
+  - Closing orders can only reduce. One whose answer never comes is looked up by its client id,
+    and never sent blindly again.
   - Check mode sends signed reads only, and shows the orders that it would send.
 extends_documentation_fragment:
   - tradeops.botfleet.attributes
@@ -43,8 +44,8 @@ options:
     type: path
   credentials_key:
     description:
-      - The key of each field in O(credentials_path), with dots between its parts. C({exchange}) and C({field}) are filled
-        in, C({EXCHANGE}) and C({FIELD}) in capitals.
+      - The key of each field in O(credentials_path), with dots between its parts.
+        C({exchange}) and C({field}) are filled in, C({EXCHANGE}) and C({FIELD}) in capitals.
       - By default C(exchanges.{exchange}.{field}), in env files C({EXCHANGE}_{FIELD}).
     type: str
   base_url:
@@ -67,7 +68,8 @@ options:
       - What is wanted (S4.7).
       - V(natural) cancels orders that may open or grow a position, and leaves positions to their stops.
       - V(close) closes all positions, too.
-      - V(cancel_and_close) leaves no order either. Conditional orders go last, so that stops protect until a position is closed.
+      - V(cancel_and_close) leaves no order either.
+        Conditional orders go last, so that stops protect until a position is closed.
     type: str
     choices: [natural, close, cancel_and_close]
     default: cancel_and_close
@@ -83,7 +85,8 @@ options:
     description: How far from the mark price a closing order may go, as a share, where the exchange has such orders.
     type: float
   client_id_seed:
-    description: What the client ids of orders are made of. Give the rollback id, so that a second run knows the first one's.
+    description:
+      - What the client ids of orders are made of. Give the rollback id, so that a second run knows those of the first.
     type: str
     default: ""
   confirm_environment:

@@ -46,8 +46,8 @@ options:
     type: path
   credentials_key:
     description:
-      - The key of each field in O(credentials_path), with dots between its parts. C({exchange}) and C({field}) are filled
-        in, C({EXCHANGE}) and C({FIELD}) in capitals.
+      - The key of each field in O(credentials_path), with dots between its parts.
+        C({exchange}) and C({field}) are filled in, C({EXCHANGE}) and C({FIELD}) in capitals.
       - By default C(exchanges.{exchange}.{field}), in env files C({EXCHANGE}_{FIELD}).
     type: str
   base_url:
