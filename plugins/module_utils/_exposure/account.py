@@ -21,14 +21,14 @@ class Position:
 
     symbol: as ccxt writes it, such as ``BTC/USDT:USDT``
     contracts: how many, in the unit in which the exchange takes orders; above zero
-    notional: what they are worth in the quote currency at the mark price, above zero
+    notional: what they are worth in the quote currency at the mark price, above zero; it moves while nothing is done
     handle: what the exchange needs to know to close this one and no other
     """
 
     symbol: str
     side: str
     contracts: Decimal
-    notional: Decimal
+    notional: Decimal = field(compare=False)
     handle: dict[str, Any] = field(default_factory=dict)
 
     @property
