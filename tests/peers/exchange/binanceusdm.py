@@ -9,7 +9,6 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/general-in
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import hmac
 import math
@@ -20,7 +19,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from .books import BUY, CANCELED, EXPIRED, FILLED, LONG, NET, OPEN, SELL, SHORT, Account, Market, Order, Refused
+from .binanceusdm_forms import BAND, MARKETS, SIDES, algo_order_row, market_row, order_row, position_row
+from .books import BUY, EXPIRED, LONG, NET, OPEN, SELL, SHORT, Account, Market, Order, Refused
 from .server import Exchange
 from .wire import Answer, Request
 
@@ -29,10 +29,6 @@ Content = Any
 Handler = Callable[["BinanceUsdm", Account, Parameters], Content]
 
 DEFAULT_WINDOW, LONGEST_WINDOW, AHEAD = 5000, 60000, 1000  # ms
-BAND = Decimal("0.95"), Decimal("1.05")  # how far from the mark price a limit may be
-PERPETUAL = 4133404800000  # the delivery date of what is never delivered
-SIDES = {"BOTH": NET, "LONG": LONG, "SHORT": SHORT}
-SIDE_NAMES = {side: name for name, side in SIDES.items()}
 CONDITIONAL = {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
 REFUSALS = {
     "unknown_market": (-1121, "Invalid symbol."),
@@ -141,7 +137,7 @@ class BinanceUsdm:
             ],
             "exchangeFilters": [],
             "assets": [],
-            "symbols": [_market(market) for market in self.markets.values()],
+            "symbols": [market_row(market) for market in self.markets.values()],
         }
 
     def _mode(self, account: Account, given: Parameters) -> Content:
@@ -156,7 +152,7 @@ class BinanceUsdm:
             for side in (LONG, SHORT) if account.hedge else (NET,):
                 held = account.position(name, side)
                 if asked in (None, name) and (held or ordered):
-                    rows.append(_position(self.markets[name], side, -held if side == SHORT else held))
+                    rows.append(position_row(self.markets[name], side, -held if side == SHORT else held))
         return rows
 
     def _brackets(self, account: Account, given: Parameters) -> Content:
@@ -183,16 +179,16 @@ class BinanceUsdm:
         return [{"asset": name, **amounts, "updateTime": 1} for name in names]
 
     def _open_orders(self, account: Account, given: Parameters) -> Content:
-        return [_order(order) for order in account.open_orders(conditional=False, market=self._asked(given))]
+        return [order_row(order) for order in account.open_orders(conditional=False, market=self._asked(given))]
 
     def _open_algo_orders(self, account: Account, given: Parameters) -> Content:
-        return [_algo_order(order) for order in account.open_orders(conditional=True, market=self._asked(given))]
+        return [algo_order_row(order) for order in account.open_orders(conditional=True, market=self._asked(given))]
 
     def _one(self, account: Account, given: Parameters) -> Content:
-        return _order(self._found(account, given))
+        return order_row(self._found(account, given))
 
     def _one_algo(self, account: Account, given: Parameters) -> Content:
-        return _algo_order(_found_algo(account, given))
+        return algo_order_row(_found_algo(account, given))
 
     # What changes something
 
@@ -205,7 +201,7 @@ class BinanceUsdm:
             order = self._place_limit(account, wanted, Decimal(_needed(given, "price")), _needed(given, "timeInForce"))
         else:
             order = account.place(wanted)
-        content = _order(order)
+        content = order_row(order)
         if given.get("newOrderRespType", "ACK") == "ACK":  # it does not wait for what becomes of it
             content.update(status="NEW", executedQty="0", avgPrice="0", cumQuote="0")
         return content
@@ -241,7 +237,7 @@ class BinanceUsdm:
             raise Problem(-1102, "Mandatory parameter 'algoType' was not sent, was empty/null, or malformed.")
         order = self._wanted(given, "clientAlgoId")
         order.trigger, order.family = Decimal(_needed(given, "triggerPrice")), _needed(given, "type")
-        return _algo_order(account.place(order))
+        return algo_order_row(account.place(order))
 
     def _wanted(self, given: Parameters, id_name: str) -> Order:
         if "reduceOnly" in given and given["reduceOnly"] not in ("true", "false"):
@@ -263,7 +259,7 @@ class BinanceUsdm:
 
     def _cancel(self, account: Account, given: Parameters) -> Content:
         try:
-            return _order(account.cancel(self._found(account, given)))
+            return order_row(account.cancel(self._found(account, given)))
         except Refused as refused:
             raise Problem(*REFUSALS["not_open"]) from refused
 
@@ -330,119 +326,6 @@ def _usage(exchange: Exchange, request: Request) -> dict[str, str]:
     return headers
 
 
-def _market(market: Market) -> dict[str, Any]:
-    pair, dated, day = market.name.partition("_")
-    lot = {"minQty": f"{market.least:f}", "stepSize": f"{market.step:f}"}
-    return {
-        "symbol": market.name,
-        "pair": pair,
-        "contractType": "CURRENT_QUARTER" if dated else "PERPETUAL",
-        "deliveryDate": _delivery(day) if dated else PERPETUAL,
-        "onboardDate": 1569398400000,
-        "status": "TRADING",
-        "baseAsset": market.base,
-        "quoteAsset": market.quote,
-        "marginAsset": market.settle,
-        "pricePrecision": 2,
-        "quantityPrecision": 3,
-        "baseAssetPrecision": 8,
-        "quotePrecision": 8,
-        "filters": [
-            {"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "1000000", "tickSize": f"{market.tick:f}"},
-            {"filterType": "LOT_SIZE", "maxQty": f"{market.most * 10:f}", **lot},
-            {"filterType": "MARKET_LOT_SIZE", "maxQty": f"{market.most:f}", **lot},
-            {"filterType": "PERCENT_PRICE", "multiplierDown": f"{BAND[0]}", "multiplierUp": f"{BAND[1]}"},
-            {"filterType": "MIN_NOTIONAL", "notional": f"{market.value:f}"},
-        ],
-    }
-
-
-def _delivery(day: str) -> int:
-    """``YYMMDD``, at 8:00 UTC, in milliseconds since 1970."""
-    return calendar.timegm(time.strptime(f"{day} 08", "%y%m%d %H")) * 1000
-
-
-def _position(market: Market, side: str, held: Decimal) -> dict[str, Any]:
-    return {
-        "symbol": market.name,
-        "positionSide": SIDE_NAMES[side],
-        "positionAmt": f"{held:f}",
-        "entryPrice": f"{market.price:f}",
-        "breakEvenPrice": f"{market.price:f}",
-        "markPrice": f"{market.price:f}",
-        "unRealizedProfit": "0.00000000",
-        "liquidationPrice": "0",
-        "isolatedMargin": "0",
-        "notional": f"{held * market.size * market.price:f}",
-        "marginAsset": market.settle,
-        "isolatedWallet": "0",
-        "initialMargin": "0",
-        "maintMargin": "0",
-        "positionInitialMargin": "0",
-        "openOrderInitialMargin": "0",
-        "adl": "1",
-        "updateTime": 1700000000000,
-    }
-
-
-def _order(order: Order) -> dict[str, Any]:
-    kind = "MARKET" if order.price is None else "LIMIT"
-    return {
-        "orderId": int(order.id),
-        "symbol": order.market,
-        "status": _status(order),
-        "clientOrderId": order.client_id,
-        "price": f"{order.price or 0:f}",
-        "avgPrice": "0",
-        "origQty": f"{order.amount:f}",
-        "executedQty": f"{order.filled:f}",
-        "cumQuote": "0",
-        "timeInForce": "GTC",
-        "type": kind,
-        "origType": kind,
-        "reduceOnly": order.reduce_only,
-        "closePosition": order.whole,
-        "side": order.side.upper(),
-        "positionSide": SIDE_NAMES[order.position],
-        "stopPrice": "0",
-        "workingType": "CONTRACT_PRICE",
-        "priceProtect": False,
-        "time": 1700000000000,
-        "updateTime": 1700000000000,
-    }
-
-
-def _algo_order(order: Order) -> dict[str, Any]:
-    return {
-        "algoId": int(order.id),
-        "clientAlgoId": order.client_id,
-        "algoType": "CONDITIONAL",
-        "orderType": order.family or "STOP_MARKET",
-        "symbol": order.market,
-        "side": order.side.upper(),
-        "positionSide": SIDE_NAMES[order.position],
-        "timeInForce": "GTC",
-        "quantity": f"{order.amount:f}",
-        "algoStatus": {OPEN: "NEW", FILLED: "FINISHED", CANCELED: "CANCELED", EXPIRED: "EXPIRED"}[order.status],
-        "triggerPrice": f"{order.trigger or 0:f}",
-        "price": f"{order.price or 0:f}",
-        "closePosition": order.whole,
-        "reduceOnly": order.reduce_only,
-        "workingType": "CONTRACT_PRICE",
-        "priceProtect": False,
-        "createTime": 1700000000000,
-        "updateTime": 1700000000000,
-        "triggerTime": 0,
-        "goodTillDate": 0,
-    }
-
-
-def _status(order: Order) -> str:
-    if order.status == OPEN:
-        return "PARTIALLY_FILLED" if order.filled else "NEW"
-    return {FILLED: "FILLED", CANCELED: "CANCELED", EXPIRED: "EXPIRED"}[order.status]
-
-
 HANDLERS: dict[tuple[str, str], Handler] = {
     ("GET", "/fapi/v1/positionSide/dual"): BinanceUsdm._mode,
     ("GET", "/fapi/v3/positionRisk"): BinanceUsdm._positions,
@@ -459,26 +342,4 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("DELETE", "/fapi/v1/algoOrder"): BinanceUsdm._cancel_algo,
     ("DELETE", "/fapi/v1/allOpenOrders"): BinanceUsdm._cancel_all,
     ("DELETE", "/fapi/v1/algoOpenOrders"): BinanceUsdm._cancel_all_algo,
-}
-
-MARKETS = {
-    market.name: market
-    for market in (
-        Market("BTCUSDT", "BTC", "USDT", "USDT", Decimal(60000), most=Decimal(120), value=Decimal(100)),
-        Market(
-            "ETHUSDT", "ETH", "USDT", "USDT", Decimal(3000), most=Decimal(2000), tick=Decimal("0.01"), value=Decimal(20)
-        ),
-        Market("BTCUSDC", "BTC", "USDC", "USDC", Decimal(60010), most=Decimal(50), value=Decimal(100)),
-        Market("BTCUSDT_270326", "BTC", "USDT", "USDT", Decimal(61000), most=Decimal(10)),
-        Market(
-            "DOGEUSDT",
-            "DOGE",
-            "USDT",
-            "USDT",
-            Decimal("0.2"),
-            step=Decimal(1),
-            least=Decimal(10),
-            most=Decimal(30000000),
-        ),
-    )
 }
