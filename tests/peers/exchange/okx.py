@@ -1,0 +1,370 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OKX v5, its perpetual swaps: what a client asks that looks at an account and takes it to flat.
+
+Production and demo share the host; ``x-simulated-trading: 1`` tells them apart, and is not signed. OKX sends no header
+with what is left of a rate limit, and says 50011 without when to come back.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, ClassVar
+
+from .books import FILLED, NET, OPEN, SELL, Account, Market, Order, Refused
+from .server import Exchange, Key
+from .wire import Answer, Request
+
+Row = dict[str, Any]
+WINDOW = 30_000  # ms that the timestamp of a request may be off
+PAGE = 100
+BATCH, ALGO_BATCH = 20, 10  # orders in one request that cancels
+FAMILIES = ("conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase", "smart_iceberg")
+TOGETHER = {"conditional", "oco"}  # the only ones that one request may ask for at once
+TRIGGERS = {"conditional": "slTriggerPx", "oco": "slTriggerPx", "move_order_stop": "moveTriggerPx"}
+REFUSALS = {
+    "unknown_market": ("51001", "Instrument ID does not exist"),
+    "position_side": ("51000", "Parameter posSide error"),
+    "reduce_only_in_hedge_mode": ("51205", "Reduce-only is not available"),
+    "step": ("51121", "Order quantity must be a multiple of the lot size"),
+    "too_small": ("51020", "The order is below the minimum order amount"),
+    "too_large": ("51202", "Market order amount exceeds the maximum"),
+    "duplicate_client_id": ("51016", "Client order ID already exists"),
+    "nothing_to_reduce": ("51169", "No position in this direction of this contract to reduce or close"),
+    "grows": ("51008", "Insufficient margin"),
+    "unknown_order": ("51603", "Order does not exist"),
+    "not_open": ("51400", "Cancellation failed: the order was filled or canceled, or does not exist"),
+}
+
+
+def markets() -> dict[str, Market]:
+    """Linear ones settled in USDT and USDC, and inverse ones."""
+
+    def linear(name: str, price: str, size: str, step: str, most: str) -> Market:
+        base, quote, _swap = name.split("-")
+        lot = Decimal(step)
+        return Market(
+            name, base, quote, quote, Decimal(price), size=Decimal(size), step=lot, least=lot, most=Decimal(most)
+        )
+
+    def inverse(name: str, price: str, size: str, most: str) -> Market:
+        base, quote, _swap = name.split("-")
+        lot = Decimal("0.1")
+        return Market(name, base, quote, base, Decimal(price), True, Decimal(size), lot, lot, Decimal(most))
+
+    found = [
+        linear("BTC-USDT-SWAP", "60000", "0.01", "0.01", "1000"),
+        linear("ETH-USDT-SWAP", "3000", "0.1", "0.01", "5000"),
+        linear("DOGE-USDT-SWAP", "0.2", "1000", "0.01", "3000"),
+        linear("BTC-USDC-SWAP", "60010", "0.0001", "1", "100000"),
+        inverse("BTC-USD-SWAP", "60005", "100", "5000"),
+        inverse("ETH-USD-SWAP", "3001", "10", "20000"),
+    ]
+    return {market.name: market for market in found}
+
+
+class Problem(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, code: str, text: str, status: int = 200) -> None:
+        super().__init__(text)
+        self.code, self.status = code, status
+
+    def answer(self) -> Answer:
+        return Answer({"code": self.code, "msg": str(self), "data": []}, self.status)
+
+
+@dataclass
+class Okx:
+    """How OKX speaks.
+
+    isolated: markets whose position has a margin of its own; all others share the account's
+    families: of conditional orders that it knows
+    """
+
+    isolated: frozenset[str] = frozenset()
+    families: tuple[str, ...] = FAMILIES
+    places: tuple[str, ...] = field(default=(), init=False)
+
+    def answer(self, exchange: Exchange, request: Request) -> Answer:
+        route = f"{request.method} {request.path.removeprefix('/api/v5/')}"
+        try:
+            if route in self._public:
+                return _rows(self._public[route](self, exchange, request))
+            if route not in self._private:
+                raise Problem("50404", "Not found", 404)
+            account = _key(exchange, request).account
+            said = self._private[route](self, account, request)
+        except Problem as problem:
+            return problem.answer()
+        except Refused as refused:
+            return Problem(*REFUSALS[refused.reason]).answer()
+        return said if isinstance(said, Answer) else _rows(said)
+
+    def too_many(self, exchange: Exchange, request: Request) -> Answer:
+        return Problem("50011", "Too Many Requests", 429).answer()
+
+    # What anybody may ask
+
+    def _time(self, exchange: Exchange, _request: Request) -> list[Row]:
+        return [{"ts": str(exchange.now())}]
+
+    def _instruments(self, exchange: Exchange, request: Request) -> list[Row]:
+        asked = request.parameters()
+        known = {name: market for key in exchange.keys.values() for name, market in key.account.markets.items()}
+        return [
+            _instrument(market)
+            for market in known.values()
+            if asked.get("instType") == "SWAP" and asked.get("instId", market.name) == market.name
+        ]
+
+    # What an account holds
+
+    def _config(self, account: Account, _request: Request) -> list[Row]:
+        mode = "long_short_mode" if account.hedge else "net_mode"
+        return [{"uid": "1", "mainUid": "1", "acctLv": "2", "posMode": mode, "perm": "read_only,trade", "label": "bot"}]
+
+    def _balance(self, account: Account, _request: Request) -> list[Row]:
+        settled = sorted({market.settle for market in account.markets.values()})
+        details = [
+            {"ccy": name, "eq": "1000", "availEq": "900", "availBal": "900", "frozenBal": "100"} for name in settled
+        ]
+        return [{"totalEq": "1000", "uTime": "1700000000000", "details": details}]
+
+    def _positions(self, account: Account, request: Request) -> list[Row]:
+        asked = request.parameters()
+        wanted = asked["instId"].split(",") if asked.get("instId") else None
+        return [
+            self._position(account.markets[name], side, held)
+            for (name, side), held in account.positions.items()
+            if asked.get("instType", "SWAP") == "SWAP" and (wanted is None or name in wanted)
+        ]
+
+    def _position(self, market: Market, side: str, held: Decimal) -> Row:
+        """One that is closed stays for a while, with nothing in it."""
+        price = str(market.price) if held else ""
+        return {
+            "instType": "SWAP", "instId": market.name, "mgnMode": self._margin(market.name), "posSide": side,
+            "posId": "1", "pos": str(held), "availPos": str(abs(held)),
+            "avgPx": price, "markPx": price, "last": price, "ccy": market.settle, "lever": "5", "liqPx": "",
+            "notionalUsd": str(abs(market.notional(held))), "upl": "0", "uplRatio": "0", "imr": "", "mmr": "0",
+            "margin": "", "mgnRatio": "", "adl": "1", "cTime": "1700000000000", "uTime": "1700000000000",
+            "closeOrderAlgo": [],
+        }  # fmt: skip
+
+    def _margin(self, market: str) -> str:
+        return "isolated" if market in self.isolated else "cross"
+
+    # Orders
+
+    def _order(self, account: Account, request: Request) -> list[Row]:
+        asked = request.parameters()
+        if "instId" not in asked:
+            raise Problem("50014", "Parameter instId can not be empty", 400)
+        order = account.find(id=asked.get("ordId"), client_id=asked.get("clOrdId"))
+        if order.conditional or order.market != asked["instId"]:
+            raise Refused("unknown_order")
+        return [self._regular(order)]
+
+    def _pending(self, account: Account, request: Request) -> list[Row]:
+        return [self._regular(order) for order in _page(account.open_orders(conditional=False), request)]
+
+    def _algos_pending(self, account: Account, request: Request) -> list[Row]:
+        asked = request.parameters().get("ordType", "").split(",")
+        if not set(asked) <= set(self.families) or (len(asked) > 1 and not set(asked) <= TOGETHER):
+            raise Problem("51000", "Parameter ordType error", 400)
+        orders = [order for order in account.open_orders(conditional=True) if order.family in asked]
+        return [self._algo(order) for order in _page(orders, request)]
+
+    def _common(self, order: Order) -> Row:
+        return {
+            "instType": "SWAP", "instId": order.market, "side": order.side, "posSide": order.position,
+            "tdMode": self._margin(order.market), "reduceOnly": str(order.reduce_only or order.whole).lower(),
+            "sz": str(order.amount), "tag": "", "ccy": "", "lever": "5", "cTime": "1700000000000", "tgtCcy": "",
+        }  # fmt: skip
+
+    def _regular(self, order: Order) -> Row:
+        live = "partially_filled" if order.filled else "live"
+        state = {OPEN: live, FILLED: "filled"}.get(order.status, "canceled")
+        kind = "market" if order.price is None else "limit"
+        return {
+            **self._common(order), "ordId": order.id, "clOrdId": order.client_id, "ordType": kind, "state": state,
+            "px": "" if order.price is None else str(order.price), "accFillSz": str(order.filled), "avgPx": "",
+            "fillSz": "0", "fee": "0", "feeCcy": "USDT", "uTime": "1700000000000", "attachAlgoOrds": [],
+        }  # fmt: skip
+
+    def _algo(self, order: Order) -> Row:
+        trigger = TRIGGERS.get(order.family, "triggerPx")
+        return {
+            **self._common(order), "algoId": order.id, "algoClOrdId": order.client_id, "clOrdId": "", "ordId": "",
+            "ordType": order.family, "state": "live", "actualSz": str(order.filled), "ordPx": "-1", "slOrdPx": "-1",
+            "sz": "" if order.whole else str(order.amount), "closeFraction": "1" if order.whole else "",
+            trigger: str(order.trigger),
+        }  # fmt: skip
+
+    def _create(self, account: Account, request: Request) -> Answer:
+        return _done([_try(partial(self._place, account), request.json())])
+
+    def _create_several(self, account: Account, request: Request) -> Answer:
+        return _done([_try(partial(self._place, account), wanted) for wanted in request.json()])
+
+    def _place(self, account: Account, wanted: Mapping[str, Any]) -> Row:
+        for name, allowed in (("tdMode", ("cross", "isolated")), ("side", ("buy", "sell"))):
+            if wanted.get(name) not in allowed:
+                raise Problem("51000", f"Parameter {name} error")
+        client_id = wanted.get("clOrdId", "")
+        if len(client_id) > 32 or not client_id.isalnum():
+            raise Problem("51000", "Parameter clOrdId error")
+        market = account.markets.get(wanted["instId"])
+        if market is None:
+            raise Refused("unknown_market")
+        at_once = wanted["ordType"] == "ioc"
+        price = Decimal(wanted["px"]) if at_once or wanted["ordType"] in ("limit", "post_only") else None
+        order = Order(
+            "", client_id, market.name, wanted["side"], Decimal(wanted["sz"]), wanted.get("posSide") or NET,
+            None if at_once and _crosses(wanted["side"], market, price) else price,
+            reduce_only=str(wanted.get("reduceOnly", "")).lower() == "true",
+        )  # fmt: skip
+        if wanted["tdMode"] != self._margin(order.market):  # is another position, which is not there
+            if not order.reduce_only and not account.hedge:
+                account.violations.append(f"{order.side} {order.market} as {wanted['tdMode']}: opens a second position")
+            raise Refused("nothing_to_reduce")
+        placed = account.place(order)
+        if at_once and placed.status == OPEN:
+            account.cancel(placed)
+        return {"ordId": placed.id, "clOrdId": placed.client_id}
+
+    def _cancel_one(self, account: Account, request: Request) -> Answer:
+        return self._cancel(account, [request.json()], "ordId")
+
+    def _cancel_several(self, account: Account, request: Request) -> Answer:
+        return self._cancel(account, request.json(), "ordId", BATCH)
+
+    def _cancel_algos(self, account: Account, request: Request) -> Answer:
+        return self._cancel(account, request.json(), "algoId", ALGO_BATCH)
+
+    def _cancel(self, account: Account, wanted: list[Row], name: str, most: int = 1) -> Answer:
+        if len(wanted) > most:
+            raise Problem("51406", f"The number of orders to cancel exceeds {most}", 400)
+
+        def cancel(one: Row) -> Row:
+            try:
+                order = account.find(id=one.get(name), client_id=one.get("clOrdId") or one.get("algoClOrdId"))
+            except Refused:
+                raise Refused("not_open") from None
+            if order.conditional != (name == "algoId") or order.market != one.get("instId"):
+                raise Refused("not_open")
+            account.cancel(order)
+            return {name: order.id}
+
+        return _done([_try(cancel, one) for one in wanted])
+
+    _public: ClassVar[dict[str, Any]] = {
+        "GET public/time": _time,
+        "GET public/instruments": _instruments,
+    }
+    _private: ClassVar[dict[str, Any]] = {
+        "GET account/config": _config,
+        "GET account/balance": _balance,
+        "GET account/positions": _positions,
+        "GET trade/order": _order,
+        "GET trade/orders-pending": _pending,
+        "GET trade/orders-algo-pending": _algos_pending,
+        "POST trade/order": _create,
+        "POST trade/batch-orders": _create_several,
+        "POST trade/cancel-order": _cancel_one,
+        "POST trade/cancel-batch-orders": _cancel_several,
+        "POST trade/cancel-algos": _cancel_algos,
+    }
+
+
+def _key(exchange: Exchange, request: Request) -> Key:
+    """Whose request it is; raises Problem unless it is signed, in time, and for the key's own environment."""
+    given = {}
+    for code, name in (("50103", "key"), ("50104", "passphrase"), ("50106", "sign"), ("50107", "timestamp")):
+        given[name] = request.headers.get(f"ok-access-{name}", "")
+        if not given[name]:
+            raise Problem(code, f'Request header "OK-ACCESS-{name.upper()}" can not be empty', 401)
+    if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+        raise Problem("50006", "Invalid Content-Type, use application/json", 400)
+    try:
+        at = datetime.fromisoformat(given["timestamp"].replace("Z", "+00:00")).timestamp() * 1000
+    except ValueError:
+        raise Problem("50112", "Invalid OK-ACCESS-TIMESTAMP", 401) from None
+    if abs(exchange.now() - at) > WINDOW:
+        raise Problem("50102", "Timestamp request expired", 401)
+    key = exchange.keys.get(given["key"])
+    if key is None:
+        raise Problem("50111", "Invalid OK-ACCESS-KEY", 401)
+    if key.environment != ("demo" if request.headers.get("x-simulated-trading") == "1" else "production"):
+        raise Problem("50101", "APIKey does not match current environment.", 401)
+    text = f"{given['timestamp']}{request.method}{request.target}".encode() + request.body
+    if not hmac.compare_digest(sign(key.secret, text), given["sign"]):
+        raise Problem("50113", "Invalid Sign", 401)
+    if key.password != given["passphrase"]:
+        raise Problem("50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.', 401)
+    return key
+
+
+def sign(secret: str, text: bytes) -> str:
+    return base64.b64encode(hmac.digest(secret.encode(), text, "sha256")).decode()
+
+
+def _rows(rows: list[Row]) -> Answer:
+    return Answer(json.dumps({"code": "0", "msg": "", "data": rows}, separators=(",", ":")))
+
+
+def _try(do: Callable[[Row], Row], wanted: Row) -> Row:
+    """One row of an answer to several."""
+    try:
+        return {**do(wanted), "sCode": "0", "sMsg": "", "tag": ""}
+    except Problem as problem:
+        code, text = problem.code, str(problem)
+    except Refused as refused:
+        code, text = REFUSALS[refused.reason]
+        if str(refused) == "more than there is":
+            code, text = "51112", "Close order size exceeds the available size"
+    known: Row = {name: wanted[name] for name in ("clOrdId", "ordId", "algoId") if name in wanted}
+    return {"ordId": "", **known, "sCode": code, "sMsg": text, "tag": ""}
+
+
+def _done(rows: list[Row]) -> Answer:
+    """What became of several, which is told one by one: the answer as a whole is no error of HTTP."""
+    failed = sum(row["sCode"] != "0" for row in rows)
+    code, text = ("0", "") if not failed else ("1", "All operations failed") if failed == len(rows) else ("2", "")
+    return Answer({"code": code, "msg": text, "data": rows})
+
+
+def _page(orders: Iterable[Order], request: Request) -> list[Order]:
+    """Newest first, from the one after ``after``."""
+    asked = request.parameters()
+    after = int(asked.get("after") or 10**30)
+    wanted = [order for order in orders if int(order.id) < after and asked.get("instId", order.market) == order.market]
+    if asked.get("instType", "SWAP") != "SWAP":
+        return []
+    return sorted(wanted, key=lambda order: -int(order.id))[: min(PAGE, int(asked.get("limit") or PAGE))]
+
+
+def _crosses(side: str, market: Market, price: Decimal | None) -> bool:
+    """Whether an order that may not wait finds somebody."""
+    return price is None or (price <= market.price if side == SELL else price >= market.price)
+
+
+def _instrument(market: Market) -> Row:
+    return {
+        "instType": "SWAP", "instId": market.name, "uly": f"{market.base}-{market.quote}", "instFamily": "",
+        "baseCcy": "", "quoteCcy": "", "settleCcy": market.settle, "ctVal": str(market.size), "ctMult": "1",
+        "ctValCcy": market.quote if market.inverse else market.base,
+        "ctType": "inverse" if market.inverse else "linear",
+        "lotSz": str(market.step), "minSz": str(market.least), "maxMktSz": str(market.most), "lever": "100",
+        "maxLmtSz": str(market.most * 10), "tickSz": str(market.tick), "state": "live", "listTime": "1600000000000",
+        "expTime": "", "alias": "", "category": "1", "optType": "", "stk": "",
+    }  # fmt: skip
