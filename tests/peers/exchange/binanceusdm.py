@@ -19,7 +19,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from .binanceusdm_forms import BAND, MARKETS, SIDES, algo_order_row, market_row, order_row, position_row
+from .binanceusdm_forms import BAND, CONDITIONAL, MARKETS, SIDES, algo_order_row, market_row, order_row, position_row
 from .books import BUY, EXPIRED, LONG, NET, OPEN, SELL, SHORT, Account, Market, Order, Refused
 from .server import Exchange
 from .wire import Answer, Request
@@ -29,7 +29,6 @@ Content = Any
 Handler = Callable[["BinanceUsdm", Account, Parameters], Content]
 
 DEFAULT_WINDOW, LONGEST_WINDOW, AHEAD = 5000, 60000, 1000  # ms
-CONDITIONAL = {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
 REFUSALS = {
     "unknown_market": (-1121, "Invalid symbol."),
     "position_side": (-4061, "Order's position side does not match user's setting."),
@@ -57,7 +56,7 @@ class Problem(Exception):
 class BinanceUsdm:
     """The venue. ``markets`` are those of all its environments; accounts are made with them."""
 
-    places = ("production", "testnet", "demo")
+    places: tuple[str, ...] = ("production", "testnet", "demo")
 
     def __init__(self, markets: Mapping[str, Market] | None = None) -> None:
         self.markets = dict(MARKETS if markets is None else markets)

@@ -13,6 +13,7 @@ from typing import Any
 from .books import CANCELED, EXPIRED, FILLED, LONG, NET, OPEN, SHORT, Market, Order
 
 BAND = Decimal("0.95"), Decimal("1.05")  # how far from the mark price a limit may be
+CONDITIONAL = {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
 PERPETUAL = 4133404800000  # the delivery date of what is never delivered
 SIDES = {"BOTH": NET, "LONG": LONG, "SHORT": SHORT}
 SIDE_NAMES = {side: name for name, side in SIDES.items()}
@@ -57,6 +58,7 @@ def market_row(market: Market) -> dict[str, Any]:
         "quantityPrecision": 3,
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
+        "orderTypes": ["LIMIT", "MARKET", *sorted(CONDITIONAL)],
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "1000000", "tickSize": f"{market.tick:f}"},
             {"filterType": "LOT_SIZE", "maxQty": f"{market.most * 10:f}", **lot},
