@@ -113,6 +113,7 @@ def serving(exchange: Exchange, port: int = 0) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer, sent as head and body, waits 40 ms for an acknowledgement
 
         def _handle(self) -> None:
             target = urlsplit(self.path)
