@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -145,15 +146,19 @@ def asked_order(account: Account, market: Market, asked: Row) -> Order:
 
 
 def instrument_row(market: Market) -> Row:
+    """Of a contract that is delivered, the name ends in the day."""
+    dated = market.name.partition("-")[2]
     return {
         "symbol": market.name,
-        "contractType": "InversePerpetual" if market.inverse else "LinearPerpetual",
+        "contractType": ("Inverse" if market.inverse else "Linear") + ("Futures" if dated else "Perpetual"),
         "status": "Trading",
         "baseCoin": market.base,
         "quoteCoin": market.quote,
         "settleCoin": market.settle,
         "launchTime": "1585526400000",
-        "deliveryTime": "0",
+        "deliveryTime": str(int(datetime.strptime(f"{dated} 08+0000", "%d%b%y %H%z").timestamp() * 1000))
+        if dated
+        else "0",
         "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
         "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": _text(market.tick)},
         "lotSizeFilter": {
@@ -164,3 +169,17 @@ def instrument_row(market: Market) -> Row:
             "minNotionalValue": _text(market.value),
         },
     }
+
+
+def markets() -> dict[str, Market]:
+    """Linear ones settled in USDT, of which one is dated, and in USDC, and inverse ones."""
+    whole = Decimal(1)
+    of = (
+        Market("BTCUSDT", "BTC", "USDT", "USDT", Decimal(60000), most=Decimal(100)),
+        Market("ETHUSDT", "ETH", "USDT", "USDT", Decimal(3000), step=Decimal("0.01"), least=Decimal("0.01")),
+        Market("BTCPERP", "BTC", "USDC", "USDC", Decimal(60010)),
+        Market("BTCUSDT-26MAR27", "BTC", "USDT", "USDT", Decimal(61000)),
+        Market("BTCUSD", "BTC", "USD", "BTC", Decimal(60000), True, step=whole, least=whole, most=Decimal(1_000_000)),
+        Market("ETHUSD", "ETH", "USD", "ETH", Decimal(3000), True, step=whole, least=whole, most=Decimal(1_000_000)),
+    )
+    return {market.name: market for market in of}
