@@ -85,11 +85,10 @@ class BinanceUsdm(Venue):
 
     def cancel(self, orders: list[OpenOrder]) -> None:
         for order in orders:
+            conditional = order.kind == CONDITIONAL
+            name = "fapiPrivateDeleteAlgoOrder" if conditional else "fapiPrivateDeleteOrder"
             try:
-                if order.kind == CONDITIONAL:
-                    self._ask("fapiPrivateDeleteAlgoOrder", {"algoId": order.id})
-                else:
-                    self._ask("fapiPrivateDeleteOrder", {"symbol": self._id(order.symbol), "orderId": order.id})
+                self._ask(name, {"symbol": self._id(order.symbol), "algoId" if conditional else "orderId": order.id})
             except ccxt.OrderNotFound:  # gone already
                 continue
 
@@ -109,10 +108,12 @@ class BinanceUsdm(Venue):
             "newClientOrderId": client_id,
             "newOrderRespType": "RESULT",
             "type": "MARKET",
-            "quantity": f"{contracts:f}",
+            "quantity": f"{contracts.normalize():f}",
         }
         if max_slippage is not None:
-            request.update(type="LIMIT", price=f"{self._bound(position, max_slippage):f}", timeInForce="IOC")
+            request.update(
+                type="LIMIT", price=f"{self._bound(position, max_slippage).normalize():f}", timeInForce="IOC"
+            )
         request.update({"reduceOnly": "true"} if side == "BOTH" else {"positionSide": side})
         try:
             self._ask("fapiPrivatePostOrder", request)
@@ -158,7 +159,12 @@ class BinanceUsdm(Venue):
     def _ask(self, name: str, parameters: Mapping[str, Any]) -> Any:
         # ccxt may call a key that is refused after it was good a rate limit, which would be waited for
         self.client.options["hasAlreadyAuthenticatedSuccessfully"] = False
-        return getattr(self.client, name)(parameters)
+        try:
+            return getattr(self.client, name)(parameters)
+        except ccxt.ExchangeError as error:
+            if _code(error) in NOT_KNOWN:  # ccxt knows -2008 of spot alone
+                raise ccxt.AuthenticationError(str(error)) from error
+            raise
 
     def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         def ask() -> list[Mapping[str, Any]]:
