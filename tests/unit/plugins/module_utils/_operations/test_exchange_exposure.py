@@ -1,0 +1,265 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of exchange_exposure: what an operator gives it and gets from it (S1.3, S3.5, S4.7).
+
+How each exchange is flattened, and what goes wrong there, is in ``_exposure``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
+    Context,
+    OperationError,
+    Outcome,
+    carry_out,
+)
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.exchange_exposure import ExchangeExposure
+
+from tests.peers.exchange.binanceusdm import BinanceUsdm
+from tests.peers.exchange.books import BUY, NET, OPEN, SELL, Account
+from tests.peers.exchange.server import Exchange, Key, serving
+
+BTC, ETH = "BTCUSDT", "ETHUSDT"
+KEY = {"api_key": "CANARY-production-key", "api_secret": "CANARY-production-secret"}
+TESTNET_KEY = {"api_key": "CANARY-testnet-key", "api_secret": "CANARY-testnet-secret"}
+
+
+@dataclass
+class Desk:
+    """A bot's account in production, long BTC with a stop, short ETH, with an entry that waits in each."""
+
+    exchange: Exchange
+    account: Account
+    base_url: str
+
+    def options(self, **of: Any) -> dict[str, Any]:
+        given = {name: option.get("default") for name, option in ExchangeExposure.OPTIONS.items()}
+        given.update(exchange="binanceusdm", environment="production", confirm_environment="production")
+        return {**given, "base_url": self.base_url, "credentials": KEY, "client_id_seed": "rb-1", "deadline": 10, **of}
+
+    def run(self, mode: str = "apply", *, check: bool = False, **of: Any) -> Outcome:
+        outcome = carry_out(ExchangeExposure(self.options(**of), Context(check_mode=check)), mode)
+        assert "CANARY" not in json.dumps(asdict(outcome))
+        assert "signature" not in json.dumps(asdict(outcome))
+        assert self.account.violations == []
+        return outcome
+
+    @property
+    def changing(self) -> list[str]:
+        """Requests that may change something."""
+        return [f"{request.method} {request.path}" for _at, request in self.exchange.asked if request.method != "GET"]
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    venue = BinanceUsdm()
+    exchange, account = Exchange(venue), venue.account()
+    for key, environment in ((KEY, "production"), (TESTNET_KEY, "testnet")):
+        of_it = account if environment == "production" else venue.account()
+        exchange.add_key(Key(key["api_key"], key["api_secret"], environment, of_it))
+    account.hold(BTC, "0.5")
+    account.rest(BTC, SELL, "0.5", trigger=Decimal(50000), reduce_only=True)
+    account.rest(BTC, BUY, "0.1", price=Decimal(40000))
+    account.hold(ETH, "-2")
+    account.rest(ETH, SELL, "1", price=Decimal(9000))
+    with serving(exchange) as url:
+        yield Desk(exchange, account, url + "/{environment}")
+
+
+def state_of(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.proof is not None, outcome.message
+    return outcome.proof
+
+
+def test_s1_3_closes_all_positions_and_proves_it(desk: Desk) -> None:
+    outcome = desk.run()
+    assert outcome.status == "changed", outcome.message
+    assert desk.account.flat
+    before, change, proof = outcome.before, outcome.change, state_of(outcome)
+    assert before is not None and change is not None
+    assert before["state"] == "residual"
+    assert sorted((it["symbol"], it["side"], it["contracts"]) for it in before["positions"]) == [
+        ("BTC/USDT:USDT", "long", "0.5"),
+        ("ETH/USDT:USDT", "short", "2"),
+    ]
+    assert {it["symbol"] for it in change["closed"]} == {"BTC/USDT:USDT", "ETH/USDT:USDT"}
+    assert len(change["cancelled"]) == 3
+    assert change["notional_before"] == before["notional"] > 0
+    assert change["notional_after"] == 0
+    assert 0 < change["seconds_to_flat"] <= proof["proof"]["clean_at"][0]
+    assert (proof["state"], proof["positions"], proof["orders"]) == ("flat", [], [])
+    assert len(proof["proof"]["clean_at"]) == 2
+    assert proof["proof"]["not_known_in"] == ["testnet", "demo"]
+
+
+def test_a_second_time_changes_nothing(desk: Desk) -> None:
+    desk.run()
+    sent = len(desk.changing)
+    outcome = desk.run(confirm_environment=None)
+    assert (outcome.status, outcome.message, outcome.change) == ("unchanged", "", None)
+    assert len(desk.changing) == sent
+    assert len(state_of(outcome)["proof"]["clean_at"]) == 2
+
+
+def test_check_mode_reads_and_shows_what_it_would_send(desk: Desk) -> None:
+    outcome = desk.run(check=True, confirm_environment=None)
+    assert outcome.status == "changed"
+    assert desk.changing == []
+    assert "close long 0.5 BTC/USDT:USDT" in outcome.message
+    assert "cancel regular order" in outcome.message
+    (diff,) = outcome.diff
+    assert "short 2 ETH/USDT:USDT" in diff["before"]
+    assert diff["after"] == ""
+
+
+def test_orders_are_sent_only_where_the_environment_was_confirmed(desk: Desk) -> None:
+    outcome = desk.run(confirm_environment="testnet")
+    assert (outcome.status, outcome.applied, desk.changing) == ("failed", False, [])
+    assert "confirm_environment is 'testnet', and orders would be sent to production" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "owner"), [("production", TESTNET_KEY, "testnet"), ("testnet", KEY, "production")]
+)
+def test_keys_of_another_environment_are_refused_before_anything_is_sent(
+    desk: Desk, declared: str, given: dict[str, str], owner: str
+) -> None:
+    outcome = desk.run(environment=declared, confirm_environment=declared, credentials=given)
+    assert (outcome.status, desk.changing) == ("failed", [])
+    assert f"the credentials of binanceusdm are not of {declared}, they are of {owner}" in outcome.message
+
+
+def test_keys_that_nobody_knows_are_refused(desk: Desk) -> None:
+    outcome = desk.run(credentials={"api_key": "CANARY-unknown", "api_secret": "CANARY"})
+    assert "no other environment knows them either" in outcome.message
+    assert desk.changing == []
+
+
+def test_a_gateway_that_leads_to_one_place_is_found_out(desk: Desk) -> None:
+    """What a testnet flag that changes no address looks like from here."""
+    base_url = desk.base_url.replace("http://", "http://{environment}@").replace("/{environment}", "/production")
+    outcome = desk.run(environment="testnet", confirm_environment="testnet", base_url=base_url)
+    assert "are good for testnet and for production and demo, which cannot be: mend base_url" in outcome.message
+    assert desk.changing == []
+
+
+def test_s4_7_natural_leaves_positions_to_their_stops(desk: Desk) -> None:
+    """A: it is guarded, which is not flat; entries are gone, the stop is there."""
+    outcome = desk.run(strategy="natural")
+    assert outcome.status == "changed", outcome.message
+    proof = state_of(outcome)
+    assert proof["state"] == "guarded"
+    assert (desk.account.position(BTC), desk.account.position(ETH)) == (Decimal("0.5"), Decimal(-2))
+    assert [order.conditional for order in desk.account.orders.values() if order.status == OPEN] == [True]
+
+
+def test_s4_7_close_leaves_no_position_and_no_entry(desk: Desk) -> None:
+    """B: market-close and verify."""
+    outcome = desk.run(strategy="close")
+    assert state_of(outcome)["state"] == "flat"
+    assert not any(desk.account.positions.values())
+
+
+def test_s4_7_cancel_and_close_cancels_stops_last(desk: Desk) -> None:
+    """C: the stop protects until the position is gone."""
+    desk.run()
+    closing = next(n for n, it in enumerate(desk.changing) if it.startswith("POST /fapi/v1/order"))
+    stop = next(n for n, it in enumerate(desk.changing) if "lgo" in it)
+    assert closing < stop
+
+
+def test_symbols_bound_what_is_ours(desk: Desk) -> None:
+    outcome = desk.run(symbols=["BTC/USDT:USDT"])
+    assert outcome.status == "changed", outcome.message
+    assert desk.account.position(BTC) == 0
+    assert desk.account.position(ETH) == -2
+    assert len(desk.account.open_orders(conditional=False, market=ETH)) == 1
+
+
+def test_what_is_left_at_the_deadline_is_a_failure_that_names_it(desk: Desk) -> None:
+    desk.account.depth = lambda order: Decimal(0) if order.market == ETH else order.left
+    outcome = desk.run(deadline=2)
+    assert (outcome.status, outcome.applied) == ("failed", True)
+    assert "short 2 ETH/USDT:USDT" in outcome.message
+    assert "the deadline came first" in outcome.message
+    proof = state_of(outcome)
+    assert (proof["state"], len(proof["positions"])) == ("residual", 1)
+    assert outcome.change is not None and outcome.change["seconds_to_flat"] is None
+    assert desk.account.position(ETH, NET) == -2
+
+
+def test_prove_alone_sends_nothing(desk: Desk) -> None:
+    outcome = desk.run("prove")
+    assert (outcome.status, desk.changing) == ("failed", [])
+    assert "long 0.5 BTC/USDT:USDT" in outcome.message
+    desk.run()
+    sent = len(desk.changing)
+    assert desk.run("prove").status == "unchanged"
+    assert len(desk.changing) == sent
+
+
+def test_an_exchange_that_does_not_answer_proves_nothing(desk: Desk) -> None:
+    desk.exchange.fault("positionRisk", drop=True, times=None)
+    outcome = desk.run(deadline=2)
+    assert outcome.status == "failed"
+    assert "cannot be read" in outcome.message
+    assert desk.changing == []
+
+
+@pytest.mark.parametrize("place", ["yaml", "env", "environment"])
+def test_credentials_may_lie_with_the_bot(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    of: dict[str, Any]
+    if place == "yaml":
+        of = {"credentials_path": str(tmp_path / "exchange.yaml"), "credentials_key": "exchanges.binance.{field}"}
+        (tmp_path / "exchange.yaml").write_text(json.dumps({"exchanges": {"binance": KEY}}))
+    elif place == "env":
+        of = {"credentials_path": str(tmp_path / ".env")}
+        (tmp_path / ".env").write_text("".join(f"BINANCEUSDM_{name.upper()}={value}\n" for name, value in KEY.items()))
+    else:
+        of = {"credentials_env": {name: f"BOT_{name.upper()}" for name in KEY}}
+        for name, value in KEY.items():
+            monkeypatch.setenv(f"BOT_{name.upper()}", value)
+    outcome = desk.run(credentials=None, **of)
+    assert outcome.status == "changed", outcome.message
+    assert desk.account.flat
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        ({"deadline": 0}, "deadline is 0: make it 1 or more"),
+        ({"clean_reads": 0}, "clean_reads is 0: make it 1 or more"),
+        ({"max_slippage": 2.0}, "max_slippage is 2: give a share of the price, such as 0.02"),
+        ({"markets": ["spot"]}, "markets has spot: binanceusdm has linear"),
+        ({"symbols": ["BTC/USD"]}, "symbols has BTC/USD, unknown at binanceusdm: mend them"),
+        ({"credentials": {"api_key": "CANARY"}}, "credentials has no api_secret of binanceusdm"),
+        ({"credentials": None, "credentials_env": {"api_key": "NOT_SET"}}, "the environment (NOT_SET) has no api_key"),
+    ],
+)
+def test_bad_input_gets_one_sentence(desk: Desk, of: dict[str, Any], says: str) -> None:
+    try:
+        message = desk.run(**of).message
+    except OperationError as error:
+        message = str(error)
+    assert says in message
+    assert desk.changing == []
+
+
+def test_a_host_without_ccxt_is_told_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if "_exposure." in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    with pytest.raises(OperationError, match="ccxt is not installed for this Python: arm the host"):
+        desk.run()
