@@ -112,12 +112,13 @@ class Calls:
         self.read(self.client.load_time_difference)
 
     def _timed(self, ask: Callable[[], T]) -> T:
-        began = time.monotonic()
+        began, before = time.monotonic(), self.network + self.waited
         try:
             return ask()
         finally:
             self.requests += 1
-            self.network += time.monotonic() - began
+            within = self.network + self.waited - before  # of calls that this one was made of
+            self.network += time.monotonic() - began - within
 
     def _asked_to_wait(self) -> float:
         headers: Mapping[str, str] = self.client.last_response_headers or {}
