@@ -55,6 +55,7 @@ class Okx(Venue):
     def __init__(self, client: Any, calls: Calls, markets: Iterable[str]) -> None:
         super().__init__(client, calls, markets)
         self._marks: dict[str, Decimal] = {}
+        self._orders: tuple[OpenOrder, ...] = ()
         self._families: tuple[str, ...] = FAMILIES + NEWER_FAMILIES
 
     @classmethod
@@ -86,7 +87,8 @@ class Okx(Venue):
             kind = self._market(what.handle["instId"])["info"].get("ctType")
             return (not wanted or what.symbol in wanted) and (kind in self.markets or kind not in self.MARKETS)
 
-        return Account(tuple(filter(concerns, positions)), tuple(filter(concerns, orders)))
+        self._orders = tuple(filter(concerns, orders))
+        return Account(tuple(filter(concerns, positions)), self._orders)
 
     def cancel(self, orders: list[OpenOrder]) -> None:
         for kind, send in (
@@ -98,13 +100,8 @@ class Okx(Venue):
                 _cancelled(send, handles[start : start + BATCHES[kind]])
 
     def cancel_all(self, symbol: str, kind: str) -> None:
-        """There is no such request: they are listed again, and cancelled in batches."""
-        about = {**SWAPS, "instId": self.client.markets[symbol]["id"]}
-        if kind == REGULAR:
-            rows = self._pages(self.client.private_get_trade_orders_pending, about, kind)
-        else:
-            rows = [row for family in self._families for row in self._algos(family, about)]
-        self.cancel([self._order(row, kind) for row in rows])
+        """There is no such request: those of the last reading are, and what is newer shows the next one."""
+        self.cancel([order for order in self._orders if (order.symbol, order.kind) == (symbol, kind)])
 
     def close(self, position: Position, contracts: Decimal, client_id: str, max_slippage: Decimal | None) -> None:
         """Where long and short are held apart, the side of the position is what makes an order reduce it."""
@@ -139,12 +136,11 @@ class Okx(Venue):
             left -= found[-1]
         return [*found, left]
 
-    def _algos(self, family: str, about: Row = SWAPS) -> list[Row]:
+    def _algos(self, family: str) -> list[Row]:
         """Conditional orders of one family; none where the exchange says that it has no such family."""
         try:
-            return self._pages(
-                self.client.private_get_trade_orders_algo_pending, {**about, "ordType": family}, CONDITIONAL
-            )
+            asked = {**SWAPS, "ordType": family}
+            return self._pages(self.client.private_get_trade_orders_algo_pending, asked, CONDITIONAL)
         except TurnedDown as error:
             if family not in NEWER_FAMILIES or "51000" not in str(error):
                 raise

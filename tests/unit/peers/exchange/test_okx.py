@@ -279,51 +279,47 @@ def test_the_module_sends_byte_for_byte_what_a_frozen_ccxt_signs(
     stop, entry = read.orders
     venue.cancel([entry])
     venue.cancel([stop])
-    account.rest(ETH, BUY, "1", price=Decimal(2000))
+    for _ in range(2):
+        account.rest(ETH, BUY, "1", price=Decimal(2000))
+        account.rest(ETH, SELL, "1", trigger=Decimal(2000), family="oco")
+    venue.read(())
     venue.cancel_all("ETH/USDT:USDT", REGULAR)
-    account.rest(ETH, SELL, "1", trigger=Decimal(2000), family="oco")
     venue.cancel_all("ETH/USDT:USDT", CONDITIONAL)
     venue.close(read.positions[0], Decimal("2.30"), "bf1", None)
     venue.close(read.positions[0], Decimal("0.04"), "bf2", Decimal("0.01"))
     venue.sent(read.positions[0], "bf1")
     venue.calls.read_clock()
 
-    swaps = {"instType": "SWAP", "limit": "100"}
-    one = {"instType": "SWAP", "instId": ETH, "limit": "100"}
-    families = FAMILIES + NEWER_FAMILIES
+    reading = [
+        *(("GET", "trade/orders-algo-pending", {"instType": "SWAP", "ordType": family, "limit": "100"})
+          for family in FAMILIES + NEWER_FAMILIES),
+        ("GET", "trade/orders-pending", {"instType": "SWAP", "limit": "100"}),
+        ("GET", "account/positions", {"instType": "SWAP"}),
+    ]  # fmt: skip
     close = {"instId": ETH, "tdMode": "isolated", "posSide": "net", "side": "sell"}
-    orders = sorted(account.orders)
-    wanted: list[tuple[str, str, str, Any]] = [
-        ("private", "GET", "trade/orders-pending", {"instType": "SWAP", "limit": "1"}),
-        ("public", "GET", "public/instruments", {"instType": "SWAP"}),
-        *(
-            ("private", "GET", "trade/orders-algo-pending", {"instType": "SWAP", "ordType": family, "limit": "100"})
-            for family in families
-        ),
-        ("private", "GET", "trade/orders-pending", swaps),
-        ("private", "GET", "account/positions", {"instType": "SWAP"}),
-        ("private", "POST", "trade/cancel-batch-orders", [{"instId": ETH, "ordId": orders[0]}]),
-        ("private", "POST", "trade/cancel-algos", [{"instId": ETH, "algoId": orders[1]}]),
-        ("private", "GET", "trade/orders-pending", one),
-        ("private", "POST", "trade/cancel-batch-orders", [{"instId": ETH, "ordId": orders[2]}]),
-        *(
-            ("private", "GET", "trade/orders-algo-pending",
-             {"instType": "SWAP", "instId": ETH, "ordType": family, "limit": "100"})
-            for family in families
-        ),
-        ("private", "POST", "trade/cancel-algos", [{"instId": ETH, "algoId": orders[3]}]),
-        ("private", "POST", "trade/order",
+    ids = sorted(account.orders)
+    wanted: list[tuple[str, str, Any]] = [
+        ("GET", "trade/orders-pending", {"instType": "SWAP", "limit": "1"}),
+        ("GET", "public/instruments", {"instType": "SWAP"}),
+        *reading,
+        ("POST", "trade/cancel-batch-orders", [{"instId": ETH, "ordId": ids[0]}]),
+        ("POST", "trade/cancel-algos", [{"instId": ETH, "algoId": ids[1]}]),
+        *reading,
+        ("POST", "trade/cancel-batch-orders", [{"instId": ETH, "ordId": name} for name in (ids[4], ids[2])]),
+        ("POST", "trade/cancel-algos", [{"instId": ETH, "algoId": name} for name in (ids[5], ids[3])]),
+        ("POST", "trade/order",
          {**close, "ordType": "market", "sz": "2.3", "reduceOnly": True, "clOrdId": "bf1"}),
-        ("private", "POST", "trade/order",
+        ("POST", "trade/order",
          {**close, "ordType": "ioc", "sz": "0.04", "reduceOnly": True, "px": "2970", "clOrdId": "bf2"}),
-        ("private", "GET", "trade/order", {"instId": ETH, "clOrdId": "bf1"}),
-        ("public", "GET", "public/time", {}),
+        ("GET", "trade/order", {"instId": ETH, "clOrdId": "bf1"}),
+        ("GET", "public/time", {}),
     ]  # fmt: skip
     asked = [request for _at, request in exchange.asked]
     assert [f"{request.method} {request.path}" for request in asked] == [
-        f"{method} /api/v5/{path}" for _api, method, path, _parameters in wanted
+        f"{method} /api/v5/{path}" for method, path, _parameters in wanted
     ]
-    for request, (api, method, path, parameters) in zip(asked, wanted):
+    for request, (method, path, parameters) in zip(asked, wanted):
+        api = path.partition("/")[0].replace("trade", "private").replace("account", "private")
         signed = oracle.sign(path, [api], method, parameters)
         assert f"{url}{request.target}" == signed["url"]
         assert request.body.decode() == (signed["body"] or "")

@@ -215,6 +215,15 @@ def test_a_cancellation_whose_answer_is_lost_shows_in_the_next_reading(bench: Be
     assert course.reached and course.rounds == 2
 
 
+def test_a_rate_limit_between_two_batches_does_not_leave_the_second_one(bench: Bench) -> None:
+    for _ in range(30):
+        bench.account.rest(BTC, BUY, "1", price=Decimal(5))
+    too_many = Answer({"code": "50011", "msg": "Too Many Requests", "data": []}, 429, {"Retry-After": "0.01"})
+    bench.exchange.fault(CANCEL, skip=1, answer=too_many)
+    course = bench.run()
+    assert course.reached and course.rounds == 1 and course.refusals == []
+
+
 def test_a_key_that_is_taken_away_on_the_way_ends_it_with_what_is_left(bench: Bench) -> None:
     bench.account.hold(BTC, "3")
     bench.exchange.fault(CLOSE, before=bench.exchange.keys.clear)
