@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,8 +108,10 @@ class Venue(Protocol):
 
 
 @contextmanager
-def serving(exchange: Exchange, port: int = 0) -> Iterator[str]:
-    """Serve it; yields ``http://127.0.0.1:<port>``."""
+def serving(
+    exchange: Exchange, port: int = 0, pages: Mapping[str, Callable[[], object]] | None = None
+) -> Iterator[str]:
+    """Serve it; yields ``http://127.0.0.1:<port>``. ``pages`` are no exchange's: each gives JSON at its path."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -117,6 +119,9 @@ def serving(exchange: Exchange, port: int = 0) -> Iterator[str]:
 
         def _handle(self) -> None:
             target = urlsplit(self.path)
+            if target.path in (pages or {}):
+                self._send(Answer((pages or {})[target.path]()))
+                return
             place, path = "", target.path
             first = path.split("/")[1]
             if first in exchange.venue.places:
