@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Serve an exchange of a file until ended: ``python -m tests.peers.exchange <file> --port <port>``.
 
-The file is a JSON object with ``venue`` and ``accounts``, each of which has ``key``, ``secret``, ``environment``, and may
-have ``password``, ``hedge``, ``positions`` (lists of market, contracts and side) and ``orders`` (lists of market, side,
-amount and an object with what else Order has). GET /books gives ``positions``, ``orders`` and ``violations`` of each key.
+The file is a JSON object with ``venue`` and ``accounts``, each of which has ``key``, ``secret``, ``environment``, and
+may have ``password``, ``hedge``, ``positions`` (lists of market, contracts and side) and ``orders`` (lists of market,
+side, amount and an object with what else Order has). GET /books gives ``positions``, ``orders`` and ``violations`` of
+each key.
 """
 
 from __future__ import annotations

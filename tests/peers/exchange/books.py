@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an exchange keeps of an account: positions, orders and fills. It knows no protocol; the venues speak for it.
 
-It lets nobody open or grow a position: who tries is refused, and noted in ``Account.violations``. What grows one all the
-same, as a bot does that still runs, is an event that a test's script makes.
+It lets nobody open or grow a position: who tries is refused, and noted in ``Account.violations``. What grows one all
+the same, as a bot does that still runs, is an event that a test's script makes.
 """
 
 from __future__ import annotations

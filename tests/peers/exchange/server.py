@@ -144,7 +144,7 @@ def serving(
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _handle
+        do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815  # their names there
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  # its name there
             """Nothing: ``asked`` has it."""
