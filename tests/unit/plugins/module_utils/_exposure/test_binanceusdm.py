@@ -103,15 +103,18 @@ def test_few_symbols_are_asked_one_by_one_since_a_list_of_all_weighs_forty(
         assert all(("symbol=" in query) is bool(symbols) for query in queries)
 
 
-def test_what_is_out_of_scope_stays(bench: Bench) -> None:
+@pytest.mark.parametrize("few", [binanceusdm.FEW, 0])
+def test_what_is_out_of_scope_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(binanceusdm, "FEW", few)
     for name in bench.account.markets:
         bench.account.hold(name, "10")
         bench.account.rest(name, BUY, "10", price=Decimal(1))
         bench.account.rest(name, SELL, "0", trigger=Decimal(1), whole=True)
     for symbols in ((BTC,), (BTC, ETH, USDC, DATED, "DOGE/USDT:USDT")):
         assert bench.flatten(symbols=symbols).reached
-        held = {name for (name, _side), contracts in bench.account.positions.items() if contracts}
-        assert held == ({"ETHUSDT", "BTCUSDC", "BTCUSDT_270326", "DOGEUSDT"} if symbols == (BTC,) else set())
+        out = set() if len(symbols) > 1 else set(bench.account.markets) - {"BTCUSDT"}
+        assert {name for (name, _side), contracts in bench.account.positions.items() if contracts} == out
+        assert {order.market for order in bench.account.orders.values() if order.status == "open"} == out
     assert bench.account.flat
 
 
