@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
     from ._operations import (  # noqa: F401  # named for Ansible
         bot_service,
         config_snapshot,
+        exchange_exposure,
         exchange_testnet,
         git_deploy_tag,
         go_live_flag,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
 CLASSES = {
     "bot_service": "BotService",
     "config_snapshot": "ConfigSnapshot",
+    "exchange_exposure": "ExchangeExposure",
     "exchange_testnet": "ExchangeTestnet",
     "git_deploy_tag": "GitDeployTag",
     "go_live_flag": "GoLiveFlag",

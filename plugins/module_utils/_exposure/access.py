@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._config.file import ConfigFile, dotted_key, format_of, parse_key
 from .._operation import OperationError
+
+if TYPE_CHECKING:  # never run: Ansible packs what it sees imported
+    from . import binanceusdm, bybit, okx  # noqa: F401  # named for Ansible
 
 VENUES = {"binanceusdm": "BinanceUsdm", "bybit": "Bybit", "okx": "Okx"}
 FIELDS = {"api_key": "apiKey", "api_secret": "secret", "api_passphrase": "password"}
