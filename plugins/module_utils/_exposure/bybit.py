@@ -27,6 +27,7 @@ SETTLED_IN = ("USDT", "USDC")
 """What linear contracts settle in, besides what the markets tell."""
 ONE_WAY, OF_LONG, OF_SHORT = 0, 1, 2
 """positionIdx; the last two are of hedge mode, where a position has its own and reduceOnly is not sent."""
+CLOSING = ((OF_LONG, SELL), (OF_SHORT, BUY))
 HELD = {"Buy": LONG, "Sell": SHORT}
 SIDES = {"Buy": BUY, "Sell": SELL}
 WORDS = {BUY: "Buy", SELL: "Sell"}
@@ -169,7 +170,7 @@ class Bybit(Venue):
     # What rows say
 
     def _position(self, row: Row) -> Position | None:
-        contracts, side, index = _amount(row["size"]), row["side"], row["positionIdx"]
+        contracts, side, index = _amount(row["size"]), row["side"], int(row["positionIdx"])
         if not contracts:
             return None
         if index not in (ONE_WAY, {"Buy": OF_LONG, "Sell": OF_SHORT}[side]):
@@ -182,7 +183,7 @@ class Bybit(Venue):
     def _order(self, row: Row) -> OpenOrder | None:
         if row["orderStatus"] in CLOSED:
             return None
-        index, side, amount = row["positionIdx"], SIDES[row["side"]], _amount(row["qty"])
+        index, side, amount = int(row["positionIdx"]), SIDES[row["side"]], _amount(row["qty"])
         if index not in (ONE_WAY, OF_LONG, OF_SHORT) or not isinstance(row["reduceOnly"], bool):
             _unreadable(f"an order with positionIdx {index} and reduceOnly {row['reduceOnly']}")
         return OpenOrder(
@@ -191,7 +192,7 @@ class Bybit(Venue):
             client_id=row["orderLinkId"],
             kind=CONDITIONAL if row["orderStatus"] == "Untriggered" else REGULAR,
             side=side,
-            reduces=row["reduceOnly"] or (index, side) in ((OF_LONG, SELL), (OF_SHORT, BUY)),
+            reduces=row["reduceOnly"] or row["closeOnTrigger"] is True or (index, side) in CLOSING,
             amount=amount - _amount(row["cumExecQty"]) if amount else None,
             handle=_contract(row["category"], row["symbol"]),
         )

@@ -219,6 +219,28 @@ def test_an_order_that_lacks_what_matters_is_not_read_over(bench: Bench, field: 
         venue.read(())
 
 
+@pytest.mark.parametrize(
+    ("of", "reduces"),
+    [
+        ({"side": "Sell"}, False),
+        ({"side": "Sell", "reduceOnly": True}, True),
+        ({"side": "Sell", "closeOnTrigger": True}, True),
+        ({"side": "Sell", "positionIdx": 1}, True),
+        ({"side": "Buy", "positionIdx": 1}, False),
+        ({"side": "Buy", "positionIdx": "2"}, True),
+    ],
+)
+def test_only_what_can_never_open_a_position_counts_as_reducing(
+    bench: Bench, of: dict[str, Any], reduces: bool
+) -> None:
+    bench.account.rest("BTCUSDT", SELL, "1", price=Decimal(50000))
+    venue = bench.connected()
+    row = venue.client.private_get_v5_order_realtime({"category": "linear", "symbol": "BTCUSDT"})["result"]["list"][0]
+    content = {"retCode": 0, "retMsg": "OK", "result": {"list": [{**row, **of}], "nextPageCursor": ""}}
+    bench.fault(ORDERS, answer=Answer(content), times=None)
+    assert venue.read((BTC,)).orders[0].reduces is reduces
+
+
 def test_markets_that_cannot_be_read_are_not_taken_for_none(bench: Bench) -> None:
     bench.fault("instruments-info", answer=Answer("<html>", headers={"content-type": "text/html"}), times=2)
     assert INVERSE in bench.connected().client.markets
