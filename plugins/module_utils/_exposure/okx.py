@@ -17,7 +17,7 @@ import ccxt  # type: ignore[import-untyped]  # arm installs it; the operation sa
 
 from .._operation import OperationError
 from .account import BUY, CONDITIONAL, LONG, REGULAR, SELL, SHORT, Account, OpenOrder, Position
-from .calls import Calls, TurnedDown, Unknown
+from .calls import Calls, TurnedDown, Unknown, said
 from .venue import DEMO, PRODUCTION, AlreadyThere, Sent, Venue
 
 Row = dict[str, Any]
@@ -91,13 +91,17 @@ class Okx(Venue):
         return Account(tuple(filter(concerns, positions)), self._orders)
 
     def cancel(self, orders: list[OpenOrder]) -> None:
+        """One that cannot be cancelled keeps no other from being so: what was refused is raised at the end."""
+        refused: list[str] = []
         for kind, send in (
             (REGULAR, self.client.private_post_trade_cancel_batch_orders),
             (CONDITIONAL, self.client.private_post_trade_cancel_algos),
         ):
             handles = [order.handle for order in orders if order.kind == kind]
             for start in range(0, len(handles), BATCHES[kind]):
-                _cancelled(send, handles[start : start + BATCHES[kind]])
+                refused += _refused(send, handles[start : start + BATCHES[kind]])
+        if refused:
+            raise TurnedDown("; ".join(refused)[:300])
 
     def cancel_all(self, symbol: str, kind: str) -> None:
         """There is no such request: those of the last reading are, and what is newer shows the next one."""
@@ -221,17 +225,19 @@ def _rows(answer: Any) -> list[Row]:
     return rows
 
 
-def _cancelled(send: Callable[[list[Row]], Any], handles: list[Row]) -> None:
+def _refused(cancel: Callable[[list[Row]], Any], handles: list[Row]) -> list[str]:
     """Cancel one batch. When some of it fails ccxt keeps quiet, and when all of it does, it raises for the first."""
     try:
-        answer = send(handles)
+        answer = cancel(handles)
     except (ccxt.OrderNotFound, ccxt.CancelPending):
-        return
+        return []
+    except ccxt.ExchangeError as error:
+        if isinstance(error, ccxt.AuthenticationError) or error.__cause__ is not None:  # not said by the exchange
+            raise
+        return [said(error)]
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise Unknown("okx gave an answer without data")
-    refused = [row for row in answer["data"] if row.get("sCode") not in GONE | {"0"}]
-    if refused:
-        raise TurnedDown("; ".join(f"{row.get('sCode')} {row.get('sMsg')}" for row in refused)[:300])
+    return [f"{row.get('sCode')} {row.get('sMsg')}" for row in answer["data"] if row.get("sCode") not in GONE | {"0"}]
 
 
 def _text(row: Row, name: str) -> str:

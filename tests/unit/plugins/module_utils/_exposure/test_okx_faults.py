@@ -103,6 +103,17 @@ def test_a_batch_that_is_cancelled_in_part_is_told_and_done_again(bench: Bench) 
     assert course.reached and course.rounds == 2 and course.refusals == ["51416 Triggered"]
 
 
+@pytest.mark.parametrize("code", ["1", "2"])
+def test_orders_that_cannot_be_cancelled_do_not_keep_others_from_being_so(bench: Bench, code: str) -> None:
+    orders = [bench.account.rest(BTC, BUY, "1", price=Decimal(5)) for _ in range(25)]
+    row = {"ordId": orders[-1].id, "clOrdId": "", "sCode": "51403", "sMsg": "Not supported"}
+    answer = Answer({"code": code, "msg": "", "data": [row]})
+    bench.exchange.fault(f'{CANCEL}.*"{orders[-1].id}"', answer=answer, times=None)
+    course = bench.run(seconds=2)
+    assert not course.reached and "51403" in course.refusals[0]
+    assert bench.account.open_orders(conditional=False) == orders[5:]
+
+
 # What goes wrong on the way
 
 
