@@ -36,7 +36,7 @@ class WrongKey(OperationError):
 
 
 class OutOfTime(Exception):
-    """The deadline came first."""
+    """The deadline came first. Its text is what went wrong before, if anything did."""
 
 
 class Calls:
@@ -52,6 +52,7 @@ class Calls:
         self.network = 0.0
         self.waited = 0.0
         self.requests = 0
+        self._trouble = ""
 
     @property
     def left(self) -> float:
@@ -64,7 +65,8 @@ class Calls:
         while True:
             try:
                 return self._call(ask)
-            except Unknown:
+            except Unknown as error:
+                self._trouble = str(error)
                 self.pause(PAUSES[min(attempt, len(PAUSES) - 1)])
                 attempt += 1
 
@@ -78,7 +80,7 @@ class Calls:
     def pause(self, seconds: float) -> None:
         """Wait; raises OutOfTime when the deadline comes first."""
         if seconds >= self.left:
-            raise OutOfTime
+            raise OutOfTime(self._trouble)
         self.waited += seconds
         time.sleep(seconds)
 
@@ -86,15 +88,17 @@ class Calls:
         late = 0
         while True:
             if self.left <= 0:
-                raise OutOfTime
+                raise OutOfTime(self._trouble)
             self.client.timeout = max(100, int(min(10.0, self.left) * 1000))
             try:
                 return self._timed(ask)
-            except ccxt.InvalidNonce:
+            except ccxt.InvalidNonce as error:
+                self._trouble = said(error)
                 if late:  # its clock was read, and that did not help
                     self.pause(PAUSES[min(late, len(PAUSES)) - 1])
                 late += 1
-            except NOT_DONE:
+            except NOT_DONE as error:
+                self._trouble = said(error)
                 self.pause(self._asked_to_wait())
                 continue
             except ccxt.OperationFailed as error:  # no answer, or one that says that it was left half done

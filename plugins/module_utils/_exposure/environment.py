@@ -4,7 +4,8 @@
 """Are these credentials those of the environment that was declared? PRIVATE to the collection.
 
 Neither a signature nor a flag in a config tells: the same signature is good for both, and a flag may change nothing. So
-one signed read is sent to each environment; the declared one alone must know the key.
+one signed read is sent to each environment; the declared one alone must know the key. Two without real money may
+share their keys.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from .._operation import OperationError
 from .access import PLACEHOLDER, open_client, venue_class
 from .calls import Calls, OutOfTime, TurnedDown, WrongKey
+from .venue import PRODUCTION
 
 PATIENCE = 5.0  # s for an environment that was not declared, and may not answer at all
 
@@ -49,7 +51,7 @@ class Claim:
             said = str(error) or "no answer came in time"
             raise OperationError(f"{declared} of {name} cannot be read ({said}): nothing was sent") from error
         answers = {other: self._knows(other, deadline) for other in self._others()}
-        both = [other for other, known in answers.items() if known]
+        both = [other for other, known in answers.items() if known and PRODUCTION in (declared, other)]
         if both:
             raise OperationError(
                 f"the credentials of {name} are good for {declared} and for {' and '.join(both)}, which cannot be: "

@@ -116,8 +116,8 @@ class Flattening:
                 fruitless = fruitless + 1 if (positions or orders) and account == earlier else 0
                 if fruitless:
                     self._calls.pause(min(0.1 * 2.0**fruitless, LONGEST_PAUSE))
-        except OutOfTime:
-            course.problem = "the deadline came first"
+        except OutOfTime as error:
+            course.problem = f"the deadline came first{f', after {error}' if str(error) else ''}"
         except WrongKey as error:
             course.problem = f"the credentials were refused on the way ({error})"
         except (TurnedDown, OperationError) as error:  # in place of a reading

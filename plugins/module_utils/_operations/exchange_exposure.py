@@ -139,7 +139,7 @@ class ExchangeExposure(Operation):
             try:
                 calls.read(venue.connect)
             except (OutOfTime, TurnedDown) as error:
-                raise OperationError(f"{self._account} cannot be read ({error or 'no answer in time'})") from error
+                raise OperationError(f"{self._account} cannot be read ({str(error) or 'no answer in time'})") from error
             unknown = [symbol for symbol in options["symbols"] if symbol not in client.markets]
             if unknown:
                 raise OperationError(f"symbols has {', '.join(unknown)}, unknown at {options['exchange']}: mend them")
@@ -152,7 +152,7 @@ class ExchangeExposure(Operation):
         try:
             return venue.read(self.options["symbols"])
         except (OutOfTime, TurnedDown) as error:
-            raise OperationError(f"{self._account} cannot be read ({error or 'no answer in time'})") from error
+            raise OperationError(f"{self._account} cannot be read ({str(error) or 'no answer in time'})") from error
 
     def _aim(self) -> Aim:
         from .._exposure.flatten import Aim  # noqa: PLC0415  # as above
