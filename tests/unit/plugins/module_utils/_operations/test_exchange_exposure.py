@@ -149,7 +149,7 @@ def test_a_gateway_that_leads_to_one_place_is_found_out(desk: Desk) -> None:
     """What a testnet flag that changes no address looks like from here."""
     base_url = desk.base_url.replace("{environment}", "production").replace("http://", "http://{environment}@")
     outcome = desk.run(environment="testnet", confirm_environment="testnet", base_url=base_url)
-    assert "are good for testnet and for production and demo, which cannot be: mend base_url" in outcome.message
+    assert "are good for testnet and for production, which cannot be: mend base_url" in outcome.message
     assert desk.changing == []
 
 
