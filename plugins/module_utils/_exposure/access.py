@@ -25,12 +25,11 @@ KEY = "exchanges.{exchange}.{field}"
 
 def venue_class(exchange: str) -> Any:
     """The Venue of an exchange; where ccxt is missing that is said in one sentence."""
-    try:
-        return getattr(import_module(f"{__package__}.{exchange}"), VENUES[exchange])
-    except ImportError as error:
-        if (error.name or "").split(".")[0] != "ccxt":
-            raise
-        raise OperationError("ccxt is not installed for this Python: arm the host, or install ccxt there") from error
+    from .library import IS_THERE  # noqa: PLC0415  # it takes 0.3 s to import, which only those pay who need it
+
+    if not IS_THERE:
+        raise OperationError("ccxt is not installed for this Python: arm the host, or install ccxt there")
+    return getattr(import_module(f"{__package__}.{exchange}"), VENUES[exchange])
 
 
 def credentials(options: Mapping[str, Any]) -> dict[str, str]:
@@ -53,7 +52,7 @@ def credentials(options: Mapping[str, Any]) -> dict[str, str]:
 
 def open_client(exchange: str, environment: str, base_url: str | None, keys: Mapping[str, str]) -> Any:
     """A ccxt client of one environment, which has sent nothing yet."""
-    import ccxt  # type: ignore[import-untyped]  # noqa: PLC0415  # only here and where a venue is, see venue_class
+    from .library import ccxt  # noqa: PLC0415  # as above
 
     kind = venue_class(exchange)
     client = getattr(ccxt, kind.ID)({FIELDS[field]: value for field, value in keys.items()})

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any, ClassVar
 
-import ccxt  # type: ignore[import-untyped]
-
 from .._operation import OperationError
 from .account import BUY, CONDITIONAL, LONG, REGULAR, SELL, SHORT, Account, OpenOrder, Position
 from .calls import TurnedDown, said
+from .library import ccxt
 from .venue import DEMO, PRODUCTION, TESTNET, AlreadyThere, Sent, Venue
 
 RECEIVE_WINDOW = 3000

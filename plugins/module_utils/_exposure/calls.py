@@ -13,9 +13,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable, TypeVar
 
-import ccxt  # type: ignore[import-untyped]  # arm installs it; the operation says so where it is missing
-
 from .._operation import OperationError
+from .library import ccxt
 
 T = TypeVar("T")
 PAUSES = (0.1, 0.3, 1.0, 2.0)  # s before a read is asked again; the last one for good

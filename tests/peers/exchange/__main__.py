@@ -18,7 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .binanceusdm import MARKETS, BinanceUsdm
+from .binanceusdm import BinanceUsdm
+from .binanceusdm_forms import MARKETS
 from .books import OPEN, Account
 from .bybit import Bybit
 from .bybit_forms import markets as bybit_markets
