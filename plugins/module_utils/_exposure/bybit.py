@@ -13,11 +13,10 @@ from collections.abc import Iterable
 from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any, Callable, ClassVar, NoReturn, TypeVar
 
-import ccxt  # type: ignore[import-untyped]  # arm installs it; the operation says so where it is missing
-
 from .._operation import OperationError
 from .account import BUY, CONDITIONAL, LONG, REGULAR, SELL, SHORT, Account, OpenOrder, Position
 from .calls import Calls, TurnedDown
+from .library import ccxt
 from .venue import DEMO, PRODUCTION, TESTNET, AlreadyThere, Sent, Venue
 
 T = TypeVar("T")
