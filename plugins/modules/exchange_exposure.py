@@ -93,7 +93,7 @@ options:
     description: Must be O(environment) for any order to be sent.
     type: str
 requirements:
-  - ccxt on the host
+  - Python 3.10 and ccxt 4.5.80 on the host
 notes:
   - Whatever was closed is not opened again, there is no way back in this module.
   - The account must have no other user meanwhile. Stop the bot first, or what it sends is closed again and again.

@@ -70,7 +70,7 @@ options:
     type: float
     default: 60
 requirements:
-  - ccxt on the host
+  - Python 3.10 and ccxt 4.5.80 on the host
 seealso:
   - module: tradeops.botfleet.exchange_exposure
 author: The tradeops.botfleet authors (@tradeops)

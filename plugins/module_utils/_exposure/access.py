@@ -28,7 +28,9 @@ def venue_class(exchange: str) -> Any:
     from .library import IS_THERE  # noqa: PLC0415  # it takes 0.3 s to import, which only those pay who need it
 
     if not IS_THERE:
-        raise OperationError("ccxt is not installed for this Python: arm the host, or install ccxt there")
+        raise OperationError(
+            "ccxt is not installed for this Python: install it there (from 4.5.80, which needs Python 3.10)"
+        )
     return getattr(import_module(f"{__package__}.{exchange}"), VENUES[exchange])
 
 
