@@ -133,7 +133,12 @@ class Flattening:
         rest = [order for order in orders if order not in first and order.symbol not in held]
         self._cancel(account, first)
         for position in sorted(positions, key=lambda position: position.notional, reverse=True):
-            self._close(position)
+            try:
+                self._close(position)
+            except WrongKey:
+                raise
+            except OperationError as error:  # one that cannot be closed does not keep the others open
+                self.course.refusals.append(str(error))
         self._cancel(account, rest)
 
     def _cancel(self, account: Account, orders: list[OpenOrder]) -> None:

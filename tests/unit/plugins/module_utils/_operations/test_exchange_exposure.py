@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operation impor
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.exchange_exposure import ExchangeExposure
 
 from tests.peers.exchange.binanceusdm import BinanceUsdm
+from tests.peers.exchange.binanceusdm_forms import MARKETS
 from tests.peers.exchange.books import BUY, NET, OPEN, SELL, Account
 from tests.peers.exchange.server import Exchange, Key, serving
 
@@ -63,9 +65,8 @@ class Desk:
         return [f"{request.method} {request.path}" for _at, request in self.exchange.asked if request.method != "GET"]
 
 
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    venue = BinanceUsdm()
+@contextmanager
+def desk_at(venue: BinanceUsdm) -> Iterator[Desk]:
     exchange, account = Exchange(venue), venue.account()
     for key, environment in ((KEY, "production"), (TESTNET_KEY, "testnet")):
         of_it = account if environment == "production" else venue.account()
@@ -77,6 +78,12 @@ def desk() -> Iterator[Desk]:
     account.rest(ETH, SELL, "1", price=Decimal(9000))
     with serving(exchange) as url:
         yield Desk(exchange, account, url + "/{environment}")
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with desk_at(BinanceUsdm()) as made:
+        yield made
 
 
 def state_of(outcome: Outcome) -> dict[str, Any]:
@@ -199,6 +206,14 @@ def test_what_is_left_at_the_deadline_is_a_failure_that_names_it(desk: Desk) -> 
     assert (proof["state"], len(proof["positions"])) == ("residual", 1)
     assert outcome.change is not None and outcome.change["seconds_to_flat"] is None
     assert desk.account.position(ETH, NET) == -2
+
+
+def test_one_that_cannot_be_closed_keeps_no_other_open() -> None:
+    """Without a market order that the exchange takes of it."""
+    with desk_at(BinanceUsdm({**MARKETS, ETH: replace(MARKETS[ETH], most=Decimal(0))})) as desk:
+        outcome = desk.run(deadline=3)
+        assert "binanceusdm takes no market orders of ETH/USDT:USDT, so it cannot be closed" in outcome.message
+        assert (desk.account.position(BTC), desk.account.position(ETH)) == (0, -2)
 
 
 def test_prove_alone_sends_nothing(desk: Desk) -> None:
