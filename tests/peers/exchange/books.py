@@ -192,7 +192,8 @@ class Account:
         if order.position == SHORT:
             signed = -signed
         held = self.position(order.market, order.position)
-        if order.reduce_only or order.whole:  # never more than there is
+        reduces = order.reduce_only or order.whole or (order.position != NET and signed < 0)
+        if reduces:  # never more than there is
             signed = max(signed, -held) if held > 0 else min(signed, -held) if held < 0 else Decimal(0)
         if signed:
             self.positions[order.market, order.position] = held + signed
@@ -200,7 +201,7 @@ class Account:
             self.fills.append((order.client_id, abs(signed)))
         if order.filled >= order.amount:
             order.status = FILLED
-        elif order.reduce_only or order.whole:  # what is left has nothing to reduce
+        elif reduces:  # what is left has nothing to reduce
             order.status = EXPIRED if order.filled == 0 or not self.position(order.market, order.position) else OPEN
 
     def _check_form(self, order: Order, market: Market) -> None:
