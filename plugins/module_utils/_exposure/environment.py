@@ -46,7 +46,7 @@ class Claim:
             raise OperationError(
                 f"the credentials of {name} are not of {declared}, {owner} ({error}): nothing was sent; "
                 "give those of the declared environment, or declare theirs"
-            ) from error
+            ) from None
         except (OutOfTime, TurnedDown) as error:
             said = str(error) or "no answer came in time"
             raise OperationError(f"{declared} of {name} cannot be read ({said}): nothing was sent") from error

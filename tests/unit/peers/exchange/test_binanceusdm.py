@@ -248,7 +248,7 @@ def test_each_answer_says_how_much_was_used(bench: Bench) -> None:
 
 def test_who_asks_too_often_is_told_to_wait_and_banned_when_he_does_not(bench: Bench) -> None:
     bench.exchange.limit, bench.exchange.window = 2, 0.5
-    answers = [bench.ask("GET", "/fapi/v3/positionRisk", "") for _ in range(4)]
+    answers = [bench.ask("GET", "/fapi/v3/positionRisk", "") for _number in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 429, 418]
     assert answers[2].headers["Retry-After"] == "1"
     assert answers[2].json()["code"] == -1003

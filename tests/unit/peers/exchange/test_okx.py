@@ -220,7 +220,7 @@ def test_an_order_that_never_was_is_not_found(url: str) -> None:
 
 def test_several_are_cancelled_one_by_one_in_one_request(url: str, account: Account) -> None:
     client = client_at(url)
-    orders = [account.rest(BTC, BUY, "1", price=Decimal(50000)) for _ in range(21)]
+    orders = [account.rest(BTC, BUY, "1", price=Decimal(50000)) for _number in range(21)]
     handles = [{"instId": BTC, "ordId": one.id} for one in orders]
     with pytest.raises(ccxt.ExchangeError, match="51406"):
         client.private_post_trade_cancel_batch_orders(handles)
@@ -229,7 +229,7 @@ def test_several_are_cancelled_one_by_one_in_one_request(url: str, account: Acco
     assert (partly["code"], [row["sCode"] for row in partly["data"]]) == ("2", ["51400", "0"])
     with pytest.raises(ccxt.OrderNotFound, match="51400"):
         client.private_post_trade_cancel_batch_orders(handles[:3])
-    stops = [account.rest(BTC, SELL, "1", trigger=Decimal(5), family="trigger") for _ in range(11)]
+    stops = [account.rest(BTC, SELL, "1", trigger=Decimal(5), family="trigger") for _number in range(11)]
     with pytest.raises(ccxt.ExchangeError, match="51406"):
         client.private_post_trade_cancel_algos([{"instId": BTC, "algoId": one.id} for one in stops])
     with pytest.raises(ccxt.OrderNotFound):  # it is in the other book
@@ -239,7 +239,7 @@ def test_several_are_cancelled_one_by_one_in_one_request(url: str, account: Acco
 
 def test_a_list_has_pages_of_100_newest_first(url: str, account: Account) -> None:
     client = client_at(url)
-    placed = [account.rest(BTC, BUY, "1", price=Decimal(50000)).id for _ in range(130)]
+    placed = [account.rest(BTC, BUY, "1", price=Decimal(50000)).id for _number in range(130)]
     first = client.private_get_trade_orders_pending({"instType": "SWAP"})["data"]
     rest = client.private_get_trade_orders_pending({"instType": "SWAP", "after": first[-1]["ordId"]})["data"]
     assert [row["ordId"] for row in first + rest] == placed[::-1] and len(first) == 100
@@ -279,7 +279,7 @@ def test_the_module_sends_byte_for_byte_what_a_frozen_ccxt_signs(
     stop, entry = read.orders
     venue.cancel([entry])
     venue.cancel([stop])
-    for _ in range(2):
+    for _number in range(2):
         account.rest(ETH, BUY, "1", price=Decimal(2000))
         account.rest(ETH, SELL, "1", trigger=Decimal(2000), family="oco")
     venue.read(())

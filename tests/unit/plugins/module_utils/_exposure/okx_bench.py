@@ -38,8 +38,8 @@ class Bench:
     exchange: Exchange
     account: Account
 
-    def venue(self, *markets: str, seconds: float = 20, keys: dict[str, str] = KEYS) -> Module:
-        client = ccxt.okx(keys)
+    def venue(self, *markets: str, seconds: float = 20, keys: dict[str, str] | None = None) -> Module:
+        client = ccxt.okx(keys or KEYS)
         client.enableRateLimit = False
         Module.point(client, "production", self.url)
         venue = Module(client, Calls(client, time.monotonic() + seconds), markets)

@@ -224,7 +224,7 @@ def test_what_is_said_is_so(desk: Desk, luck: Luck) -> None:
         desk.venue.calls = calls.Calls(desk.venue.client, clock.monotonic() + DEADLINE)
         aim = flatten.Aim(luck.strategy, symbols, seed="rb-1")
         course = flatten.Flattening(desk.venue, desk.venue.calls, aim).run()
-    event(f"{desk.name}: {'reached' if course.reached else course.problem.split(' (')[0]}")
+    event(f"{desk.name}: {'reached' if course.reached else course.problem.partition(' (')[0]}")
 
     assert account.violations == []
     ours = [name for name in account.markets if luck.ours is None or name == night.names[luck.ours]]

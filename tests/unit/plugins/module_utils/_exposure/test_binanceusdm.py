@@ -85,7 +85,7 @@ def test_in_hedge_mode_side_and_position_side_tell_whether_an_order_reduces(benc
 def test_more_orders_than_any_page_are_seen_and_cancelled_with_one_request(bench: Bench) -> None:
     for number in range(1201):
         bench.account.rest("BTCUSDT", BUY, "0.01", price=Decimal(30000 + number))
-    for _ in range(150):
+    for _number in range(150):
         bench.account.rest("BTCUSDT", BUY, "0.01", trigger=Decimal(70000))
     assert len(bench.connected().read(()).orders) == 1351
     assert bench.flatten().reached
@@ -133,7 +133,7 @@ def test_an_order_that_travels_from_list_to_list_while_they_are_read_is_not_over
 def test_no_time_is_lost_to_the_rate_limiter_of_ccxt(bench: Bench) -> None:
     venue = bench.connected()
     began = time.monotonic()
-    for _ in range(3):
+    for _number in range(3):
         venue.read(())
     assert time.monotonic() - began < 1.5  # its own pauses would make it 12 s
 

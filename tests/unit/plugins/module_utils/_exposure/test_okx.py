@@ -158,7 +158,7 @@ def test_a_position_that_cannot_be_understood_is_not_taken_for_none(bench: Bench
 
 
 def test_a_list_whose_pages_repeat_is_not_read_for_ever(bench: Bench) -> None:
-    for _ in range(100):
+    for _number in range(100):
         bench.account.rest(BTC, BUY, "1", price=Decimal(5))
     page = bench.venue().client.private_get_trade_orders_pending({"instType": "SWAP"})
     bench.exchange.fault("/trade/orders-pending", answer=Answer(page), times=None)

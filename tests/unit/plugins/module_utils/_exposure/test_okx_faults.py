@@ -80,7 +80,7 @@ def test_a_position_that_turns_around_before_the_close_is_not_grown(bench: Bench
 
 
 def test_an_order_that_is_gone_before_it_is_cancelled_is_no_refusal(bench: Bench) -> None:
-    orders = [bench.account.rest(BTC, BUY, "1", price=Decimal(5)) for _ in range(3)]
+    orders = [bench.account.rest(BTC, BUY, "1", price=Decimal(5)) for _number in range(3)]
 
     def gone(*which: Order) -> Callable[[], None]:
         return lambda: bench.account.cancel_all(which) and None  # type: ignore[return-value]
@@ -95,7 +95,7 @@ def test_an_order_that_is_gone_before_it_is_cancelled_is_no_refusal(bench: Bench
 
 
 def test_a_batch_that_is_cancelled_in_part_is_told_and_done_again(bench: Bench) -> None:
-    for _ in range(2):
+    for _number in range(2):
         bench.account.rest(BTC, BUY, "1", price=Decimal(5))
     row = {"ordId": "1", "clOrdId": "", "sCode": "51416", "sMsg": "Triggered"}
     bench.exchange.fault(CANCEL, answer=Answer({"code": "2", "msg": "", "data": [{**row, "sCode": "0"}, row]}))
@@ -105,7 +105,7 @@ def test_a_batch_that_is_cancelled_in_part_is_told_and_done_again(bench: Bench) 
 
 @pytest.mark.parametrize("code", ["1", "2"])
 def test_orders_that_cannot_be_cancelled_do_not_keep_others_from_being_so(bench: Bench, code: str) -> None:
-    orders = [bench.account.rest(BTC, BUY, "1", price=Decimal(5)) for _ in range(25)]
+    orders = [bench.account.rest(BTC, BUY, "1", price=Decimal(5)) for _number in range(25)]
     row = {"ordId": orders[-1].id, "clOrdId": "", "sCode": "51403", "sMsg": "Not supported"}
     answer = Answer({"code": code, "msg": "", "data": [row]})
     bench.exchange.fault(f'{CANCEL}.*"{orders[-1].id}"', answer=answer, times=None)
@@ -227,7 +227,7 @@ def test_a_cancellation_whose_answer_is_lost_shows_in_the_next_reading(bench: Be
 
 
 def test_a_rate_limit_between_two_batches_does_not_leave_the_second_one(bench: Bench) -> None:
-    for _ in range(30):
+    for _number in range(30):
         bench.account.rest(BTC, BUY, "1", price=Decimal(5))
     too_many = Answer({"code": "50011", "msg": "Too Many Requests", "data": []}, 429, {"Retry-After": "0.01"})
     bench.exchange.fault(CANCEL, skip=1, answer=too_many)
