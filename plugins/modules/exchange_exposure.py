@@ -19,7 +19,9 @@ extends_documentation_fragment:
   - tradeops.botfleet.attributes.action_group
 options:
   exchange:
-    description: The exchange, by ccxt's name. Derivatives only, of Bybit and OKX perpetual and dated contracts alike.
+    description:
+      - The exchange, by ccxt's name. Derivatives only, and of OKX swaps only.
+        Neither its dated futures and options nor the spot market of any exchange are seen.
     type: str
     choices: [binanceusdm, bybit, okx]
     required: true

@@ -214,7 +214,7 @@ class BinanceUsdm(Venue):
     def _filter(self, symbol: str, name: str) -> Mapping[str, Any]:
         for found in self.client.market(symbol)["info"].get("filters", ()):
             if found.get("filterType") == name:
-                return found  # type: ignore[no-any-return]
+                return found  # type: ignore[no-any-return]  # ccxt ships no types
         raise OperationError(f"binanceusdm does not say the {name} of {symbol}")
 
 

@@ -156,7 +156,7 @@ class Okx(Venue):
         after: Row = {}
         while True:
             asked = {**about, **after, "limit": str(PAGE)}
-            page = self.calls.read(lambda asked=asked: _rows(ask(asked)))  # type: ignore[misc]
+            page = self.calls.read(lambda asked=asked: _rows(ask(asked)))  # type: ignore[misc]  # binds the loop's
             known = len(found)
             found.update((_text(row, IDS[kind]), row) for row in page)
             if len(found) < known + len(page):
