@@ -4,6 +4,7 @@
 PLAN = emergency
 HOSTS = 20
 SEEDS = 200
+FLEETS = 3
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -37,8 +38,8 @@ bench-fleet: ## measure it on HOSTS=20 containers over SSH, against builtin modu
 	@.cache/venv/bin/python -m tests.benchmark.fleet --hosts $(HOSTS)
 	@.cache/venv/bin/python -m tests.benchmark.fleet_report
 
-faults: setup ## SEEDS=200 random faults at random moments on six hosts, and docs/reliability.md with what came of them; needs root
-	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --write
+faults: setup ## SEEDS=200 random faults at random moments, each on six hosts of one of FLEETS=3, and docs/reliability.md with what came of them; needs root
+	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --fleets $(FLEETS) --write
 
 setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 	@python3 tools/setup.py test

@@ -18,17 +18,18 @@ BEGIN, END = "<!-- figures of make faults -->", "<!-- end of figures -->"
 COLUMNS = ("fault", "seeds", "bots restored", "named as not restored", "unknown states")
 
 
-def write(results: Sequence[Result]) -> None:
+def write(results: Sequence[Result], fleets: int) -> None:
     """Put them between the page's two markers."""
     before, _begin, rest = PAGE.read_text().partition(BEGIN)
     _old, _end, after = rest.partition(END)
-    PAGE.write_text("\n".join([before + BEGIN, *render(results), END + after]))
+    PAGE.write_text("\n".join([before + BEGIN, *render(results, fleets), END + after]))
 
 
-def render(results: Sequence[Result]) -> Iterator[str]:
+def render(results: Sequence[Result], fleets: int) -> Iterator[str]:
     """One row for each fault, and the sum."""
     seeds = [result.seed for result in results]
-    yield from ("", f"Seeds {min(seeds)} to {max(seeds)}, {_mean(results):.0f} s for each.", "")
+    shared = f", on {fleets} fleets at the same time" if fleets > 1 else ""
+    yield from ("", f"Seeds {min(seeds)} to {max(seeds)}, {_mean(results):.0f} s for each{shared}.", "")
     yield from (f"| {' | '.join(COLUMNS)} |", "|---|--:|--:|--:|--:|")
     for fault in sorted({result.fault for result in results}):
         yield _row(fault, [result for result in results if result.fault == fault])

@@ -6,6 +6,7 @@
 Each seed is one fault on a fleet of six live bots during one rollback, then, with everything mended, one recovery run
 by another controller under the same id. A bot whose state the recovery's report does not give as its host has it
 counts as one unknown state. The last line is ``seeds run N, unknown states N``; with any of them the exit code is 1.
+Several fleets share the seeds: most of a seed's time nobody does anything but wait.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from tests.playbooks.conftest import ROOT, Run
 
 from . import figures
-from .fleet import Cannot, Controller, Fleet, scratch
+from .fleet import NAME, Cannot, Controller, Fleet, scratch
 from .injectors import INJECTORS, PREPARED, Scene
 from .oracle import Contradictions
 
-RESULTS = ROOT / ".cache" / "faults.json"
+RESULTS = ROOT / ".cache" / f"{NAME}.json"
 LONGEST = 180.0  # s, for a run under a fault
 BATCHES = ["100%", "50%", 2]
 CONFIRM_WITHIN = [0, 15]  # s; 0: without the dead man's switch
@@ -69,34 +70,65 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="how many (default: 200)")
     parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first of them (default: 1)")
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="from one to the next (default: 1)")
+    parser.add_argument("--fleets", type=int, default=1, metavar="N", help="that share them (default: 1)")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
     arguments = parser.parse_args()
+    seeds = range(arguments.first, arguments.first + arguments.seeds * arguments.step, arguments.step)
     try:
-        fleet = Fleet()
+        results = share(seeds, arguments.fleets) if arguments.fleets > 1 else run(seeds)
     except Cannot as reason:
         print(reason)
         return 3
+    if arguments.write:
+        figures.write(results, arguments.fleets)
+    unknown = sum(len(result.unknown) for result in results)
+    print(f"seeds run {len(results)}, unknown states {unknown}")
+    return 0 if len(results) == len(seeds) and not unknown else 1
+
+
+def share(seeds: range, fleets: int) -> list[Result]:
+    """Each fleet takes every so manieth seed, in a process of its own."""
+    names = [f"{NAME}-{number}" for number in range(1, fleets + 1)]
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                __spec__.name,
+                "--first",
+                str(part[0]),
+                "--step",
+                str(part.step),
+                "--seeds",
+                str(len(part)),
+            ],
+            env={**os.environ, "BOTFLEET_FLEET": name},
+        )
+        for name, part in zip(names, (seeds[number::fleets] for number in range(fleets)), strict=True)
+    ]
+    for process in running:
+        process.wait()
+    found = [
+        json.loads(path.read_text()) for path in (ROOT / ".cache" / f"{name}.json" for name in names) if path.exists()
+    ]
+    return sorted((Result(**result) for part in found for result in part), key=lambda result: result.seed)
+
+
+def run(seeds: Sequence[int]) -> list[Result]:
+    """One result after the other on a fleet of its own, each printed and kept."""
+    RESULTS.unlink(missing_ok=True)
+    fleet = Fleet()
+    results: list[Result] = []
     try:
-        results = []
-        for result in run(fleet, range(arguments.first, arguments.first + arguments.seeds)):
-            results.append(result)
+        print(f"a rollback that nothing disturbs takes {fleet.seconds:.1f} s", flush=True)
+        for seed in seeds:
+            results.append(run_seed(fleet, seed))
+            print(results[-1], flush=True)
             RESULTS.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n")
     finally:
         fleet.down()
-    if arguments.write:
-        figures.write(results)
-    unknown = sum(len(result.unknown) for result in results)
-    print(f"seeds run {len(results)}, unknown states {unknown}")
-    return 1 if unknown else 0
-
-
-def run(fleet: Fleet, seeds: range) -> Iterator[Result]:
-    """One result after the other, each printed."""
-    print(f"a rollback that nothing disturbs takes {fleet.seconds:.1f} s", flush=True)
-    for seed in seeds:
-        result = run_seed(fleet, seed)
-        print(result, flush=True)
-        yield result
+    return results
 
 
 def run_seed(fleet: Fleet, seed: int) -> Result:
