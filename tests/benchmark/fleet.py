@@ -129,6 +129,7 @@ class Bench:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "tests" / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(self.work / "collections"),
             "ANSIBLE_HOME": str(self._ansible_home),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "plugins" / "callback"),

@@ -95,6 +95,7 @@ class Fleet(DemoFleet):
         return {
             **os.environ,
             **self.environment,
+            "ANSIBLE_CONFIG": str(ROOT / "tests" / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
             "ANSIBLE_HOME": str(self.work / "ansible"),
             "ANSIBLE_LOCALHOST_WARNING": "false",

@@ -133,15 +133,15 @@ def test_what_was_validated_is_carried_out_as_it_was_rendered(either_path: Contr
         "budget": "{{ seconds }}",
         "only": "{{ nowhere | default(omit) }}",
     }
-    from_variable = {"rollback_id": "rb-1", "bot": "bot-1", "state_dir": "{{ state }}", "stages_from": "bot_stages"}
+    of_bot = {"rollback_id": "rb-1", "bot": "bot-1", "state_dir": "{{ state }}"}
     safe = {"steps": [lower("flag")]}
 
     def task(name: str, **options: Any) -> dict[str, Any]:
-        return {"tradeops.botfleet.transaction": {**from_variable, **options}, "register": name}
+        return {"tradeops.botfleet.transaction": {**of_bot, **options}, "register": name}
 
     run = either_path.play(
         [
-            task("validated", safe=safe, validate_only=True),
+            task("validated", stages_from="bot_stages", safe=safe, validate_only=True),
             task("planned", validated_from="validated") | {"check_mode": True},
             {"ansible.builtin.set_fact": {"bot_stages": []}},
             task("done", validated_from="validated"),
