@@ -39,7 +39,8 @@ PARTS = [
     "importer",
     "image",
     "unit",
-    "managed",
+    "managed(3.9)",  # the oldest
+    "managed(3.10)",  # the oldest that ccxt runs on
     "sanity",
     "integration",
     "installed",

@@ -28,7 +28,7 @@ from tests.peers.exchange.faults import Fault
 from tests.peers.exchange.server import Exchange, Key, serving
 from tests.peers.exchange.wire import Answer
 
-EXAMPLES = int(os.environ.get("BOTFLEET_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("BOTFLEET_EXAMPLES", "25"))
 DEADLINE = 120.0  # s of the clock below
 KEYS = {"api_key": "CANARY-key", "api_secret": "CANARY-secret", "api_passphrase": "CANARY-passphrase"}
 BUSY = {"code": "50011", "retCode": 10006, "msg": "as scripted", "retMsg": "as scripted"}
