@@ -30,6 +30,9 @@ def barrier(
 ) -> dict[str, Any]:
     """Per bot ``passes``, ``why`` (empty if it passes) and ``target`` (a tag, or None).
 
+    A bot whose rollback is closed passes whatever holds the others: it is only asked what came of it, and halt's
+    stored result is of before.
+
     variables: by bot, with ``halt_result``, ``revert_validation``, ``botfleet_kind`` and, where bots of a kind
     are not to be compared, ``botfleet_target_group``
     plan: with the step ids of each stage, by kind
@@ -46,13 +49,21 @@ def barrier(
     if not mixed_targets:
         _compare_targets(bots, variables, targets, why)
     for bot in bots:
-        why[bot] = (
-            why[bot]
-            or _no_target(halts[bot], variables[bot], plan)
-            or _invalid(variables[bot].get("revert_validation"))
-        )
+        if is_closed(halts[bot]):
+            why[bot] = ""
+        else:
+            why[bot] = (
+                why[bot]
+                or _no_target(halts[bot], variables[bot], plan)
+                or _invalid(variables[bot].get("revert_validation"))
+            )
     decided = {bot: {"passes": not why[bot], "why": why[bot], "target": targets[bot]} for bot in bots}
     return {"bots": decided, "unsafe": unsafe, "held": {bot: reason for bot, reason in why.items() if reason}}
+
+
+def is_closed(halt: Mapping[str, Any] | None) -> bool:
+    """Whether the rollback of a bot was over when halt was asked for."""
+    return bool(halt and halt.get("closed"))
 
 
 def _compare_targets(

@@ -83,15 +83,24 @@ def test_a_limit_limits(fleet: Fleet) -> None:
 
 
 def test_a_bad_batch_stops_the_roll(fleet: Fleet) -> None:
-    """The bots come in the order of the scope; the second one's build fails."""
+    """The bots come in the order of the scope; the second one's build fails.
+
+    When its host does not answer the next time, what the first one came to still stands.
+    """
     fleet.overrides["tn-10"] = {"botfleet_build": ["false"]}
-    run = fleet.rollback(batch=1, scope="tn-1:tn-10:qt-1")
+    bots = {"batch": 1, "scope": "tn-1:tn-10:qt-1", "rollback_id": "rb-batch"}
+    run = fleet.rollback(**bots)
     assert run.code != 0
     assert sorted(run.states().values()) == ["restored", "safe", "safe"], run.output
     assert "an earlier batch failed" in run.bot("qt-1")["failure"]
     failed = run.bot("tn-10")
     assert failed["from"] == failed["to"], "its checkout was undone"
     assert fleet.page("tn-10") is None, "and it stays stopped"
+
+    fleet.overrides["tn-10"] = unreachable()
+    again = fleet.rollback(**bots)
+    assert again.code == 2 and again.states() == {"tn-1": "restored", "tn-10": "exposed", "qt-1": "safe"}, again.output
+    assert again.bot("tn-1") == {**run.bot("tn-1"), "stored": True}
 
 
 def test_different_targets_in_one_group_wait_for_a_word(fleet: Fleet) -> None:

@@ -62,6 +62,15 @@ def test_how_many_may_be_unsafe(limit: Any, total: int, bots: int) -> None:
     assert allowed(limit, total) == bots
 
 
+def test_a_closed_rollback_passes_whatever_holds_the_others(fleet: Fleet) -> None:
+    """It is only asked what came of it; else the record would take the halt of then for what is now."""
+    fleet.bot("done")
+    fleet.variables["done"]["halt_result"] = {**fleet.variables["done"]["halt_result"], "stored": True, "closed": True}
+    fleet.bot("gone", halt=UNREACHABLE)
+    fleet.bot("held")
+    assert fleet.passing() == {"done"}
+
+
 def test_safe_bots_pass_with_the_version_that_they_read(fleet: Fleet) -> None:
     fleet.bot("a")
     fleet.bot("b")
