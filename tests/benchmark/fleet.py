@@ -173,16 +173,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--hosts", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--builtin-rounds", type=int, help="of builtin modules, by far the slowest (default: as many)")
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks" / "fleet.json")
     options = parser.parse_args()
+    turns = {way: options.rounds for way in options.ways}
+    turns |= {"builtin": options.builtin_rounds} if options.builtin_rounds and "builtin" in turns else {}
     up = [sys.executable, str(Path(fleet.__file__)), "up", "--bots", "--hosts", str(options.hosts)]
     subprocess.run(up, check=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         bench = Bench(Path(directory).resolve(), list(fleet.hosts()))
         if "armed" in options.ways:
             bench.arm()
-        rows = [show(bench.run(way, number)) for number in range(1, options.rounds + 1) for way in options.ways]
+        numbers = range(1, options.rounds + 1)
+        rows = [show(bench.run(way, number)) for number in numbers for way in turns if number <= turns[way]]
     known = json.loads(options.output.read_text()) if options.output.exists() else []
     rows = sorted([row for row in known if row["hosts"] != options.hosts] + rows, key=lambda row: int(row["hosts"]))
     options.output.parent.mkdir(exist_ok=True)
