@@ -105,10 +105,10 @@ def order_row(order: Order) -> dict[str, Any]:
         "status": _status(order),
         "clientOrderId": order.client_id,
         "price": f"{order.price or 0:f}",
-        "avgPrice": "0",
+        "avgPrice": f"{order.average:f}",
         "origQty": f"{order.amount:f}",
         "executedQty": f"{order.filled:f}",
-        "cumQuote": "0",
+        "cumQuote": f"{order.filled * order.average:f}",
         "timeInForce": "GTC",
         "type": kind,
         "origType": kind,
@@ -119,8 +119,8 @@ def order_row(order: Order) -> dict[str, Any]:
         "stopPrice": "0",
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
-        "time": 1700000000000,
-        "updateTime": 1700000000000,
+        "time": order.at,
+        "updateTime": order.at,
     }
 
 

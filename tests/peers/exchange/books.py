@@ -4,11 +4,12 @@
 """What an exchange keeps of an account: positions, orders and fills. It knows no protocol; the venues speak for it.
 
 It lets nobody open or grow a position: who tries is refused, and noted in ``Account.violations``. What grows one all
-the same, as a bot does that still runs, is an event that a test's script makes.
+the same, as a bot does that still runs, is an event that a test's script makes, or an order that ``Account.admits``.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -64,6 +65,8 @@ class Order:
     price: None: at the market
     family: what the venue calls its kind of conditional order
     whole: it closes whatever the position is then
+    at: when it was placed, in milliseconds since 1970
+    average: the price at which it was filled; 0: it was not
     """
 
     id: str
@@ -79,6 +82,8 @@ class Order:
     family: str = ""
     filled: Decimal = Decimal(0)
     status: str = OPEN
+    at: int = 1700000000000
+    average: Decimal = Decimal(0)
 
     @property
     def left(self) -> Decimal:
@@ -97,6 +102,8 @@ class Account:
     positions: contracts by market and side; of ``net`` negative ones are short
     depth: how much of a market order is filled, by what its script says; the rest expires
     violations: what nobody who is flattening may ask for, as sentences
+    admits: whether an order is one with which the bot itself, by its test's script, may open or grow a position
+    entered: those that were admitted, as sentences
     """
 
     markets: dict[str, Market]
@@ -105,6 +112,8 @@ class Account:
     orders: dict[str, Order] = field(default_factory=dict)
     depth: Callable[[Order], Decimal] = lambda order: order.left
     violations: list[str] = field(default_factory=list)
+    admits: Callable[[Order], bool] = lambda _order: False
+    entered: list[str] = field(default_factory=list)
     fills: list[tuple[str, Decimal]] = field(default_factory=list)
     _ids: count[int] = field(default_factory=lambda: count(1_000_001))
 
@@ -155,7 +164,7 @@ class Account:
         if market is None:
             raise Refused("unknown_market", wanted.market)
         self._check_form(wanted, market)
-        order = replace(wanted, id=str(next(self._ids)))
+        order = replace(wanted, id=str(next(self._ids)), at=int(time.time() * 1000))
         self._check_direction(order, market)
         self.orders[order.id] = order
         if order.price is None and not order.conditional:
@@ -198,6 +207,7 @@ class Account:
         if signed:
             self.positions[order.market, order.position] = held + signed
             order.filled += abs(signed)
+            order.average = self.markets[order.market].price
             self.fills.append((order.client_id, abs(signed)))
         if order.filled >= order.amount:
             order.status = FILLED
@@ -234,6 +244,9 @@ class Account:
         if held == 0 or not reduces:
             if order.reduce_only:
                 raise Refused("nothing_to_reduce")
+            if self.admits(order):
+                self.entered.append(text)
+                return
             self.violations.append(f"{text}: opens or grows a position")
             raise Refused("grows")
         if order.amount > abs(held) and not order.reduce_only and not order.whole:
