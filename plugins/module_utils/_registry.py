@@ -13,6 +13,7 @@ from ._operation import Operation
 
 if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host loads only what its steps name
     from ._operations import (  # noqa: F401  # named for Ansible
+        bot_control,
         bot_service,
         config_snapshot,
         exchange_exposure,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
     )
 
 CLASSES = {
+    "bot_control": "BotControl",
     "bot_service": "BotService",
     "config_snapshot": "ConfigSnapshot",
     "exchange_exposure": "ExchangeExposure",

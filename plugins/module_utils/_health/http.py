@@ -89,17 +89,21 @@ def fetch(
     headers: Mapping[str, object] | None = None,
     tls: Tls | None = None,
     final: Collection[int] = (),
+    body: bytes | None = None,
 ) -> Answer:
     """Ask once, within ``timeout`` s for all of it; raises OperationError without an answer.
 
-    A redirect is followed to the same scheme, host and port only, unless its status is in ``final``.
+    A redirect is followed to the same scheme, host and port only, and without the body, unless its status is in
+    ``final``.
     """
     deadline = time.monotonic() + timeout
     origin = split(url)[:2]
     for _hop in range(MOST_REDIRECTS + 1):
-        answer, location = _request(url, method, headers or {}, tls or Tls(), max(0.01, deadline - time.monotonic()))
+        seconds = max(0.01, deadline - time.monotonic())
+        answer, location = _request(url, method, headers or {}, tls or Tls(), seconds, body)
         if answer.status not in REDIRECTS or answer.status in final or not location:
             return answer
+        body = None
         try:
             url = urljoin(url, location)
             target = split(url)[:2]
@@ -110,7 +114,9 @@ def fetch(
     raise OperationError(f"redirects more than {MOST_REDIRECTS} times")
 
 
-def _request(url: str, method: str, headers: Mapping[str, object], tls: Tls, timeout: float) -> tuple[Answer, str]:
+def _request(
+    url: str, method: str, headers: Mapping[str, object], tls: Tls, timeout: float, body: bytes | None
+) -> tuple[Answer, str]:
     parts = split(url)
     secure = tls.context() if parts.scheme == "https" else None
     address = str(parts.hostname), parts.port or (443 if secure else 80)
@@ -122,7 +128,7 @@ def _request(url: str, method: str, headers: Mapping[str, object], tls: Tls, tim
             opened.enter_context(_hung_up(line, timeout - (time.monotonic() - started), over))
             if secure:
                 line = opened.enter_context(secure.wrap_socket(line, server_hostname=address[0]))
-            answer = _converse(line, parts, method, headers)
+            answer = _converse(line, parts, method, headers, body)
     except (OSError, http.client.HTTPException) as error:
         raise OperationError(_late(timeout) if over.is_set() else _reason(error, timeout)) from error
     except ValueError as error:  # its message would show the header
@@ -153,14 +159,14 @@ def _hung_up(line: socket.socket, seconds: float, over: threading.Event) -> Iter
 
 
 def _converse(
-    stream: socket.socket, parts: SplitResult, method: str, headers: Mapping[str, object]
+    stream: socket.socket, parts: SplitResult, method: str, headers: Mapping[str, object], sent: bytes | None
 ) -> tuple[Answer, str]:
     connection = http.client.HTTPConnection(str(parts.hostname))
     connection.sock = stream
     given = {str(name).title(): str(value) for name, value in headers.items()}
     usual = {"Host": parts.netloc, "User-Agent": "tradeops.botfleet", "Accept": "*/*", "Connection": "close"}
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request(method, target, headers={**usual, **given})
+    connection.request(method, target, sent, {**usual, **given})
     with connection.getresponse() as response:
         body = response.read(BODY_LIMIT + 1)
         whole = len(body) <= BODY_LIMIT

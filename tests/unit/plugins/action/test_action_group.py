@@ -19,6 +19,7 @@ ROOT = Path(next(iter(collection.__path__)))
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
 ONE_OF = {
+    "bot_control": {"url": "http://127.0.0.1:9"},
     "exchange_exposure": {"credentials_path": "/nowhere"},
     "exchange_exposure_info": {"credentials_path": "/nowhere"},
     "go_live_flag": {"path": "/nowhere"},
