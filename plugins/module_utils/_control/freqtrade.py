@@ -54,7 +54,8 @@ class Freqtrade(Interface):
         if state == STOPPED:
             count, settled = len(self._get("status", list, context)), True
         else:
-            count, settled = self._get("count", dict, context).get("current"), self._settled(context)
+            settled = self._settled(context)  # before the count, which else could be older than the end of the round
+            count = self._get("count", dict, context).get("current")
         if not isinstance(count, int):
             raise Unanswered(f"{self._base}/count does not say how many trades are open")
         details = {name: config.get(name) for name in SHOWN}

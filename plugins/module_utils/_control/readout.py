@@ -11,7 +11,7 @@ from typing import Any
 
 from .._health import web
 from .._health.http import Answer
-from .._health.observed import shown
+from .._health.observed import Failed, Hopeless, shown
 from .._operation import OperationError
 from .interface import Reading, Unanswered
 
@@ -34,7 +34,7 @@ def read(answer: Answer, described: Mapping[str, Any], where: str, secrets: Mapp
     asked = {name: described[name] for name in EXPRESSIONS if described[name] is not None}
     if not asked:
         return Reading(count=_count(_number(answer.text), "the answer", where, answer.text, secrets))
-    found = {name: web.look_up(answer, {"query": query, "headers": secrets}, where) for name, query in asked.items()}
+    found = {name: _look_up(answer, query, where, secrets) for name, query in asked.items()}
     for name in ("paused", "stopped"):
         if name in found and not isinstance(found[name], bool):
             seen = shown(found[name], secrets.values())
@@ -42,7 +42,17 @@ def read(answer: Answer, described: Mapping[str, Any], where: str, secrets: Mapp
     count = found.get("count")
     if "count" in found:
         count = _count(count, "status.count", where, count, secrets)
-    return Reading(found.get("paused"), count, found.get("stopped"))
+    stopped = found.get("stopped")
+    return Reading(True if stopped else found.get("paused"), count, stopped)
+
+
+def _look_up(answer: Answer, query: str, where: str, secrets: Mapping[str, Any]) -> Any:
+    try:
+        return web.look_up(answer, {"query": query, "headers": secrets}, where)
+    except Hopeless:
+        raise
+    except Failed as error:
+        raise Unanswered(str(error)) from error
 
 
 def _number(text: str) -> Any:
