@@ -44,6 +44,7 @@ PARTS = [
     "sanity",
     "integration",
     "installed",
+    "freqtrade",
     "playbooks",
     "fleet",
     "faults",
@@ -229,6 +230,13 @@ def managed(session: nox.Session, python: str) -> None:
     programs = environments.python_environment(session, python)
     pytest = (str(programs / "python"), "-m", "pytest", "-n", "4")
     session.run(*pytest, "tests/unit/plugins/module_utils", *session.posargs)
+
+
+@nox.session
+def freqtrade(session: nox.Session) -> None:
+    """A real freqtrade on an emulated exchange, which bot_control brings to a halt."""
+    programs = environments.freqtrade_environment(session)
+    session.run("pytest", "tests/freqtrade", *session.posargs, env={"BOTFLEET_FREQTRADE": str(programs)})
 
 
 @nox.session

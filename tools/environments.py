@@ -58,10 +58,20 @@ def core_environment(session: nox.Session, core: str) -> Path:
 
 def galaxy_environment(session: nox.Session) -> Path:
     """The programs of an environment with galaxy-importer and ansible-builder, whose pins are others' trouble."""
+    return own_environment(session, "galaxy")
+
+
+def freqtrade_environment(session: nox.Session) -> Path:
+    """The programs of an environment with freqtrade, likewise."""
+    return own_environment(session, "freqtrade")
+
+
+def own_environment(session: nox.Session, name: str) -> Path:
+    """One with the Python of .cache/venv, and requirements of this name."""
     path = find_python(f"3.{sys.version_info.minor}")
     if path is None:
         session.error("the Python that .cache/venv was made of is gone: make clean")
-    return environment(session, "galaxy", path, REQUIREMENTS / "galaxy.txt")
+    return environment(session, name, path, REQUIREMENTS / f"{name}.txt")
 
 
 def environment(session: nox.Session, name: str, python: str, requirements: Path, *more: str) -> Path:

@@ -22,7 +22,7 @@ REQUEST: dict[str, Any] = {
         "method": {"type": "str", "default": "POST", "choices": ["POST", "PUT", "PATCH", "DELETE"]},
         "body": {"type": "raw"},
         "headers": HEADERS,
-        "status": EXPECTED,
+        "expected": EXPECTED,
     },
 }
 STATUS: dict[str, Any] = {
@@ -30,7 +30,7 @@ STATUS: dict[str, Any] = {
     "options": {
         "url": {"type": "str", "required": True},
         "headers": HEADERS,
-        "status": EXPECTED,
+        "expected": EXPECTED,
         **readout.EXPRESSIONS,
     },
 }
@@ -65,7 +65,7 @@ class Http(Interface):
         status = self._requests["status"]
         if status is None:
             return Reading()
-        answer = self._api.ask(status["url"], context, headers=status["headers"], expected=status["status"])
+        answer = self._api.ask(status["url"], context, headers=status["headers"], expected=status["expected"])
         return readout.read(answer, status, place(status["url"]), status["headers"] or {})
 
     def send(self, step: str, context: Context) -> None:
@@ -76,5 +76,5 @@ class Http(Interface):
             method=request["method"],
             body=request["body"],
             headers=request["headers"],
-            expected=request["status"],
+            expected=request["expected"],
         )

@@ -54,7 +54,7 @@ class Bot:
 
     def options(self, **of: Any) -> dict[str, Any]:
         requests: dict[str, Any] = {
-            step: {"url": f"{self.url}/{path}", "status": [200, 202]}
+            step: {"url": f"{self.url}/{path}", "expected": [200, 202]}
             for step, path in (("pause", "halt"), ("exit", "close"), ("stop", "off"))
         }
         requests["status"] = {"url": f"{self.url}/status", **STATUS}
