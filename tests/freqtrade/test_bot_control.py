@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Outcome
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, Outcome, carry_out
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.exchange_exposure import ExchangeExposure
 
-from tests.peers.exchange.books import SELL, Order
 from tests.unit.plugins.module_utils._operations.controlled_bot import change_of, control, proof_of
 
 from .process import MARKET, Bot, free_port
@@ -22,6 +22,15 @@ ALL = {"tradeid": "all", "ordertype": "market"}
 
 def ask(bot: Bot, state: str, mode: str = "apply", *, check: bool = False, **options: Any) -> Outcome:
     return control(mode, check=check, **{**bot.options, "state": state, **options})
+
+
+def flatten(bot: Bot) -> Outcome:
+    """By exchange_exposure, behind the bot's back."""
+    given = {name: option.get("default") for name, option in ExchangeExposure.OPTIONS.items()}
+    (key,) = bot.exchange.keys.values()
+    given.update(exchange="binanceusdm", environment="production", confirm_environment="production", deadline=30)
+    given.update(base_url=bot.base_url, credentials={"api_key": key.id, "api_secret": key.secret})
+    return carry_out(ExchangeExposure(given, Context()))
 
 
 def test_s1_3_it_closes_what_it_has_and_stops(bot: Bot) -> None:
@@ -101,9 +110,8 @@ def test_forceexit_says_the_same_with_nothing_open_and_is_502_while_stopped(bot:
 def test_after_an_external_flatten_the_trade_stays_open_until_it_is_reloaded(bot: Bot, state: str) -> None:
     bot.enter()
     bot.ask("POST", "stopentry" if state == "paused" else "stop")
-    with bot.exchange.lock:
-        held = bot.account.position(MARKET)
-        bot.account.place(Order("", "somebody-else", MARKET, SELL, held, reduce_only=True))
+    flattened = flatten(bot)
+    assert flattened.status == "changed", flattened.message
     assert bot.account.flat
     assert len(bot.get("status")) == 1
     assert "has 1 open" in ask(bot, "flat", "prove").message

@@ -15,7 +15,7 @@ from .._health import web
 from .._health.http import REDIRECTS, Answer, place, split
 from .._health.observed import Failed, shown
 from .._operation import Context, OperationError
-from .interface import Unanswered
+from .interface import Refused, Unanswered
 
 FIELDS = ("username", "password", "token")
 
@@ -56,7 +56,8 @@ class Api:
         except Failed as error:
             raise Unanswered(f"{method} {error}") from error
         if answer.status not in expected:
-            raise Unanswered(f"{method} {place(url)} {self._refusal(answer, expected, headers)}")
+            kind = Refused if 300 <= answer.status < 500 else Unanswered
+            raise kind(f"{method} {place(url)} {self._refusal(answer, expected, headers)}")
         return answer
 
     def _refusal(self, answer: Answer, expected: Collection[int], headers: Mapping[str, Any] | None) -> str:

@@ -15,7 +15,7 @@ from .._health.http import Answer
 from .._health.observed import shown
 from .._operation import Context, OperationError, absolute_path
 from . import readout
-from .interface import EXIT, PAUSE, STOP, Interface, Reading, Unanswered
+from .interface import EXIT, PAUSE, STOP, Interface, Reading, Refused, Unanswered
 
 ARGV = {"type": "list", "elements": "str"}
 COMMANDS: dict[str, Any] = {
@@ -72,7 +72,7 @@ class Command(Interface):
         except TimedOut as error:
             raise Unanswered(f"{argv[0]} did not end within {timeout:.3g} s and was killed") from error
         except OperationError as error:
-            raise Unanswered(str(error)) from error
+            raise Refused(str(error)) from error
         if finished.code != 0:
             said = shown(finished.last_lines(1))
             raise Unanswered(f"{argv[0]} ended with code {finished.code}" + (f": {said}" if said else ""))

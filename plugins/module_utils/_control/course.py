@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._operation import Context, OperationError, State
-from .interface import EXIT, RELOAD, STEPS, STOP, Interface, Reading, Unanswered
+from .interface import EXIT, PAUSE, RELOAD, STEPS, STOP, Interface, Reading, Refused, Unanswered
 
 POLL = 0.5  # s between two readings
+GRACE = 5.0  # s for the last one
 MEND = "close what it holds with tradeops.botfleet.exchange_exposure"
 
 
@@ -20,13 +21,13 @@ class Course:
     """The way of one bot to ``wanted``, one of STEPS.
 
     sent: the steps that were sent, in order
-    problems: of each step, what was said the last time that it was sent; None: it was taken
+    problems: of each step, what came of it the last time that it was sent; None: it was taken
     """
 
     bot: Interface
     wanted: str
     sent: list[str] = field(default_factory=list)
-    problems: dict[str, str | None] = field(default_factory=dict)
+    problems: dict[str, Unanswered | None] = field(default_factory=dict)
     _at: dict[str, float] = field(default_factory=dict)
 
     def left(self, reading: Reading) -> list[str]:
@@ -50,31 +51,33 @@ class Course:
         return steps
 
     def run(self, context: Context) -> Reading:
-        """Until nothing is left; raises OperationError at the context's deadline, and where no waiting would help."""
-        reading, trouble = Reading(), ""
+        """Until nothing is left; raises OperationError at the context's deadline, and where no waiting would help.
+
+        After the deadline it is read once more, since a step may have taken all the time that there was.
+        """
+        reading = Reading()
         while True:
+            over = context.remaining(POLL) <= 0
             try:
-                reading, trouble = self.bot.read(context), ""
+                reading = self.bot.read(replace(context, deadline=time.monotonic() + GRACE) if over else context)
             except Unanswered as error:
-                trouble = str(error)
+                if over:
+                    raise self.failure(reading, str(error)) from error
             else:
                 left = self.left(reading)
                 if not left:
                     return reading
-                due = [step for step in left if self._due(step, left, reading)]
-                if due:
-                    self.bot.refuse(reading, due)
+                due = [] if over else [step for step in left if self._due(step, left, reading)]
+                if over or (not due and all(self._hopeless(step, reading) for step in left)):
+                    raise self.failure(reading)
+                self.bot.refuse(reading, due)
                 for step in due:
                     self._send(step, context)
-                if not due and all(reading.reached(step) is None for step in left):
-                    raise self.failure(reading)
-            if context.remaining(POLL) < POLL:
-                raise self.failure(reading, trouble)
-            time.sleep(POLL)
+            time.sleep(context.remaining(POLL))
 
     def failure(self, reading: Reading, trouble: str = "") -> OperationError:
         """That it is not there, and why."""
-        said = [trouble, *(problem for problem in self.problems.values() if problem)]
+        said = [trouble, *(str(problem) for problem in self.problems.values() if problem)]
         why = "".join(f"; {text}" for text in said if text)
         proof = self.shown(reading)
         return OperationError(
@@ -116,12 +119,18 @@ class Course:
 
     def _due(self, step: str, left: list[str], reading: Reading) -> bool:
         """A bot is stopped once all else is done, but exits although it may not be paused yet."""
-        needless = step in (EXIT, RELOAD) and reading.count == 0
+        needless = reading.paused if step == PAUSE else step in (EXIT, RELOAD) and reading.count == 0
         if not self.bot.can(step) or needless or (step == STOP and left != [STOP]):
             return False
         if step not in self._at:
             return True
         return self.bot.again is not None and time.monotonic() - self._at[step] >= self.bot.again
+
+    def _hopeless(self, step: str, reading: Reading) -> bool:
+        """No waiting helps what cannot be read, was turned down, or waits for such a one."""
+        if reading.reached(step) is None or step not in self.sent:
+            return True
+        return self.bot.again is None and isinstance(self.problems[step], Refused)
 
     def _send(self, step: str, context: Context) -> None:
         if step not in self.sent:
@@ -131,4 +140,4 @@ class Course:
             self.bot.send(step, context)
             self.problems[step] = None
         except Unanswered as error:
-            self.problems[step] = str(error)
+            self.problems[step] = error

@@ -25,6 +25,10 @@ class Unanswered(OperationError):
     """The bot was asked and did not do it, or not that we know; what it reads as afterwards decides."""
 
 
+class Refused(Unanswered):
+    """It was turned down, so that nothing comes of it."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a bot says of itself. None: it cannot be read.

@@ -23,7 +23,8 @@ class Api(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != "Bearer the-token":
             self.send_error(401)
             return
-        change({"/pause": {"mode": "halted"}, "/close": {"positions": []}}[self.path])
+        changes: dict[str, dict[str, object]] = {"/pause": {"mode": "halted"}, "/close": {"positions": []}}
+        change(changes[self.path])
         self.reply("{}")
 
     def reply(self, text: str) -> None:

@@ -146,6 +146,18 @@ def test_a_script_that_hangs_is_killed(bot: Bot) -> None:
     assert "sleep did not end within 0.3 s and was killed" in outcome.message
 
 
+def test_s1_3_a_script_that_takes_all_the_time_is_read_back_all_the_same(bot: Bot) -> None:
+    slow = ["sh", "-c", "sleep 0.5; exec ./emergency_stop.sh"]
+    outcome = bot.run(deadline=0.4, **{**S1_3_READ, "exit": slow})
+    assert outcome.status == "failed"
+    assert "sh did not end within" in outcome.message
+    assert proof_of(outcome)["count"] == 2
+    (bot.path / "state.json").write_text('{"positions": ["BTC"]}')
+    quick = ["sh", "-c", "./emergency_stop.sh; sleep 5"]
+    outcome = bot.run(deadline=1, **{**S1_3_READ, "exit": quick})
+    assert outcome.status == "changed", outcome.message
+
+
 def test_a_script_that_is_not_there_is_named(bot: Bot) -> None:
     assert "./stop.sh cannot be started" in bot.run(exit=["./stop.sh"]).message
     outcome = bot.run(exit=["./stop.sh"], status={"argv": ["./status.sh"]})

@@ -122,6 +122,18 @@ def test_a_pause_that_fails_does_not_keep_positions_open(bot: Bot) -> None:
     assert f"POST {bot.url}/nowhere answered 500, expected 200 or 202: token was ********" in outcome.message
 
 
+def test_what_was_turned_down_is_not_waited_for(bot: Bot) -> None:
+    """S1.3: and the exit is sent all the same."""
+    options = bot.options(deadline=30)
+    with serving(lambda _asked: (403, {}, b"")) as url:
+        options["requests"]["pause"]["url"] = f"{url}/halt"
+        started = time.monotonic()
+        outcome = control(**options)
+    assert time.monotonic() - started < 10
+    assert f"POST {url}/halt answered 403, expected 200 or 202, which refuses these credentials" in outcome.message
+    assert bot.positions == []
+
+
 def test_without_a_status_all_is_a_claim(bot: Bot) -> None:
     """The answer is no proof, and each run sends it again; prove alone has nothing to say."""
     options = bot.options()
