@@ -77,8 +77,8 @@ class Course:
 
     def failure(self, reading: Reading, trouble: str = "") -> OperationError:
         """That it is not there, and why."""
-        said = [trouble, *(str(problem) for problem in self.problems.values() if problem)]
-        why = "".join(f"; {text}" for text in said if text)
+        problems = [self.problems.get(step) for step in self.left(reading)]
+        why = "".join(f"; {said}" for said in (trouble, *problems) if said)
         proof = self.shown(reading)
         return OperationError(
             f"{self.bot.name} is not {self.wanted}: it {self.what_is(reading)}{why}; {MEND}, then ask again", proof

@@ -26,12 +26,17 @@ def control(mode: str = "apply", *, check: bool = False, **options: Any) -> Outc
     return outcome
 
 
-def _carried_out(mode: str, check: bool, options: dict[str, Any]) -> Outcome:
+def operation(*, check: bool = False, **options: Any) -> BotControl:
+    """With options as Ansible validates them; None is as good as left out."""
     given = {"deadline": 10, **{name: value for name, value in options.items() if value is not None}}
     result = ArgumentSpecValidator(BotControl.OPTIONS, **BotControl.CONSTRAINTS).validate(given)
     assert not result.error_messages, result.error_messages
+    return BotControl(result.validated_parameters, Context(check_mode=check))
+
+
+def _carried_out(mode: str, check: bool, options: dict[str, Any]) -> Outcome:
     try:
-        return carry_out(BotControl(result.validated_parameters, Context(check_mode=check)), mode)
+        return carry_out(operation(check=check, **options), mode)
     except OperationError as error:
         return Outcome("failed", str(error))
 

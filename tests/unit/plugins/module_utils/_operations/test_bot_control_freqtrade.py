@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._control import course
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import NotUndone
 
 from tests.peers.freqtrade import PASSWORD, USERNAME, Freqtrade, freqtrade_serving
 from tests.peers.web import serving
 
-from .controlled_bot import change_of, control, proof_of
+from .controlled_bot import change_of, control, operation, proof_of
 
 KEYS = {"username": USERNAME, "password": PASSWORD}
 
@@ -193,6 +194,14 @@ def test_killed_half_way_and_run_again_it_finishes(bot: Freqtrade) -> None:
     outcome = ask(bot, "stopped")
     assert bot.sent == ["stopentry", "forceexit", "stop"]
     assert change_of(outcome)["sent"] == ["exit", "stop"]
+
+
+def test_what_was_done_stays(bot: Freqtrade) -> None:
+    """An undo would start the bot, or open positions again."""
+    options = {"interface": "freqtrade", "url": bot.url, "credentials": KEYS, "state": "stopped"}
+    with pytest.raises(NotUndone, match="is not started, and what it closed is not opened again"):
+        operation(**options).undo({"sent": ["pause", "exit", "stop"]})
+    assert bot.asked == []
 
 
 def test_prove_alone_fails_with_its_sentence(bot: Freqtrade) -> None:
