@@ -26,6 +26,7 @@ class Freqtrade:
     held: those of them that its exchange still holds
     started: how often something made it run
     deaf: exits that come to nothing
+    away: readings that are answered with 500, once something was sent
     round_lasts: how many looks at its health the round goes on that was under way when it was paused
     enters: trades that this round still enters
     """
@@ -36,6 +37,7 @@ class Freqtrade:
     dry_run: Any = False
     started: int = 0
     deaf: int = 0
+    away: int = 0
     round_lasts: int = 1
     enters: list[int] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
@@ -56,6 +58,9 @@ class Freqtrade:
         if asked.headers.get("authorization") != f"Basic {pair}":
             return _json({"detail": "Unauthorized"}, 401)
         name = asked.path.removeprefix("/api/v1/")
+        if asked.method == "GET" and self.sent and self.away:
+            self.away -= 1
+            return _json({"detail": "Internal Server Error"}, 500)
         if asked.method == "GET":
             return self._read(name)
         return self._do(name)

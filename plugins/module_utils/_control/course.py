@@ -57,22 +57,18 @@ class Course:
         """
         reading = Reading()
         while True:
-            over = context.remaining(POLL) <= 0
+            over, trouble = context.remaining(POLL) <= 0, ""
             try:
                 reading = self.bot.read(replace(context, deadline=time.monotonic() + GRACE) if over else context)
             except Unanswered as error:
-                if over:
-                    raise self.failure(reading, str(error)) from error
-            else:
-                left = self.left(reading)
-                if not left:
-                    return reading
-                due = [] if over else [step for step in left if self._due(step, left, reading)]
-                if over or (not due and all(self._hopeless(step, reading) for step in left)):
-                    raise self.failure(reading)
-                self.bot.refuse(reading, due)
-                for step in due:
-                    self._send(step, context)
+                trouble = str(error)
+            left = self.left(reading)
+            if not left and not trouble:
+                return reading
+            if over:
+                raise self.failure(reading, trouble)
+            if not trouble:
+                self._advance(left, reading, context)
             time.sleep(context.remaining(POLL))
 
     def failure(self, reading: Reading, trouble: str = "") -> OperationError:
@@ -131,6 +127,15 @@ class Course:
         if reading.reached(step) is None or step not in self.sent:
             return True
         return self.bot.again is None and isinstance(self.problems[step], Refused)
+
+    def _advance(self, left: list[str], reading: Reading, context: Context) -> None:
+        """Send what is due."""
+        due = [step for step in left if self._due(step, left, reading)]
+        if not due and all(self._hopeless(step, reading) for step in left):
+            raise self.failure(reading)
+        self.bot.refuse(reading, due)
+        for step in due:
+            self._send(step, context)
 
     def _send(self, step: str, context: Context) -> None:
         if step not in self.sent:

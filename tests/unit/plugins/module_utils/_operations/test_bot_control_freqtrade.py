@@ -134,6 +134,19 @@ def test_an_exit_that_did_not_fill_is_sent_again(bot: Freqtrade, monkeypatch: py
     assert change_of(outcome)["sent"] == ["pause", "exit"]
 
 
+def test_an_api_that_is_away_for_a_while_is_waited_for(bot: Freqtrade) -> None:
+    """Until the deadline; then it is said, and nothing is proven."""
+    bot.hold(1)
+    bot.away = 5
+    assert ask(bot, "stopped").status == "changed"
+    bot.state, bot.away = "running", 10_000
+    bot.asked.clear()
+    outcome = ask(bot, "stopped", deadline=0.5)
+    assert outcome.status == "failed"
+    assert f"GET {bot.url}/api/v1/show_config answered 500, expected 200" in outcome.message
+    assert bot.sent == ["stopentry"]
+
+
 def test_nothing_open_sends_no_forceexit(bot: Freqtrade) -> None:
     assert ask(bot, "flat").status == "changed"
     assert bot.sent == ["stopentry"]
