@@ -211,7 +211,7 @@ def test_killed_half_way_and_run_again_it_finishes(bot: Freqtrade) -> None:
 
 def test_what_was_done_stays(bot: Freqtrade) -> None:
     """An undo would start the bot, or open positions again."""
-    options = {"interface": "freqtrade", "url": bot.url, "credentials": KEYS, "state": "stopped"}
+    options: dict[str, Any] = {"interface": "freqtrade", "url": bot.url, "credentials": KEYS, "state": "stopped"}
     with pytest.raises(NotUndone, match="is not started, and what it closed is not opened again"):
         operation(**options).undo({"sent": ["pause", "exit", "stop"]})
     assert bot.asked == []
