@@ -65,7 +65,11 @@ sleep "$settle"
 as_owner tag --points-at HEAD | grep -qxF "$target" || die "HEAD is not $target"
 lowered
 on_testnet
-exec 3<> "/dev/tcp/127.0.0.1/$page"
+deadline=$((SECONDS + 20))
+until exec 3<> "/dev/tcp/127.0.0.1/$page"; do
+    ((SECONDS < deadline)) || die "no status page"
+    sleep 0.5
+done 2> /dev/null
 printf 'GET /status HTTP/1.0\r\n\r\n' >&3
 status=$(cat <&3)
 [[ $status == *"\"version\": \"$target\""* && $status == *'"trading": false'* ]] || die "the status page says $status"
