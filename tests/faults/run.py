@@ -6,7 +6,8 @@
 Each seed is one fault on a fleet of six live bots during one rollback, then, with everything mended, one recovery run
 by another controller under the same id. A bot whose state the recovery's report does not give as its host has it
 counts as one unknown state. The last line is ``seeds run N, unknown states N``; with any of them the exit code is 1.
-Several fleets share the seeds: most of a seed's time nobody does anything but wait.
+Several fleets share the seeds: most of a seed's time nobody does anything but wait. A fleet that does not get through
+its seeds is named, and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from tests.playbooks.conftest import ROOT, Run
 
@@ -30,7 +32,6 @@ from .fleet import NAME, Cannot, Controller, Fleet, scratch
 from .injectors import INJECTORS, PREPARED, Scene
 from .oracle import Contradictions
 
-RESULTS = ROOT / ".cache" / f"{NAME}.json"
 LONGEST = 180.0  # s, for a run under a fault
 BATCHES = ["100%", "50%", 2]
 CONFIRM_WITHIN = [0, 15]  # s; 0: without the dead man's switch
@@ -58,11 +59,21 @@ class Result:
 
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
-        line = (
-            f"seed {self.seed}: {self.fault} on {self.host} after {self.moment:.1f} s: {states} ({self.seconds:.0f} s)"
-        )
+        line = f"seed {self.seed}: {states} ({self.seconds:.0f} s)"
         said = [f"  {name} {sentence}" for name, found in self.unknown.items() for sentence in found]
         return "\n".join([line, *said, *(f"  not restored: {why}" for why in self.why)])
+
+
+@dataclass
+class Struck:
+    """A seed that was played to its recovery, and that nobody has looked at yet."""
+
+    seed: int
+    fault: str
+    host: str
+    moment: float
+    recovery: Run
+    seconds: float
 
 
 def main() -> int:
@@ -75,21 +86,31 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds * arguments.step, arguments.step)
+    failed: list[str] = []
     try:
-        results = share(seeds, arguments.fleets) if arguments.fleets > 1 else run(seeds)
+        results = share(seeds, arguments.fleets, failed) if arguments.fleets > 1 else run(seeds)
     except Cannot as reason:
         print(reason)
         return 3
-    if arguments.write:
+    if arguments.write and not failed:
         figures.write(results, arguments.fleets)
+    return conclude(results, failed)
+
+
+def conclude(results: Sequence[Result], failed: Sequence[str] = ()) -> int:
+    """Print what the seeds came to, and which fleets ``failed`` to get through theirs; returns the exit code."""
+    for sentence in failed:
+        print(sentence)
     unknown = sum(len(result.unknown) for result in results)
     print(f"seeds run {len(results)}, unknown states {unknown}")
-    return 0 if len(results) == len(seeds) and not unknown else 1
+    return 1 if unknown or failed else 0
 
 
-def share(seeds: range, fleets: int) -> list[Result]:
-    """Each fleet takes every so manieth seed, in a process of its own."""
-    names = [f"{NAME}-{number}" for number in range(1, fleets + 1)]
+def share(seeds: range, fleets: int, failed: list[str]) -> list[Result]:
+    """Each of n fleets takes every n-th seed, in a process of its own; sentences about those that fail go to failed."""
+    parts = {f"{NAME}-{number + 1}": seeds[number::fleets] for number in range(fleets)}
+    for name in parts:
+        kept(name).unlink(missing_ok=True)
     running = [
         subprocess.Popen(
             [
@@ -105,44 +126,54 @@ def share(seeds: range, fleets: int) -> list[Result]:
             ],
             env={**os.environ, "BOTFLEET_FLEET": name},
         )
-        for name, part in zip(names, (seeds[number::fleets] for number in range(fleets)), strict=True)
+        for name, part in parts.items()
     ]
-    for process in running:
-        process.wait()
-    found = [
-        json.loads(path.read_text()) for path in (ROOT / ".cache" / f"{name}.json" for name in names) if path.exists()
-    ]
-    return sorted((Result(**result) for part in found for result in part), key=lambda result: result.seed)
+    results: list[Result] = []
+    for process, (name, part) in zip(running, parts.items(), strict=True):
+        code = process.wait()
+        path = kept(name)
+        found = [Result(**result) for result in json.loads(path.read_text())] if path.exists() else []
+        if len(found) < len(part) or code != int(any(result.unknown for result in found)):
+            failed.append(f"fleet {name} failed with exit code {code} after {len(found)} of its {len(part)} seeds")
+        results += found
+    return sorted(results, key=lambda result: result.seed)
+
+
+def kept(name: str) -> Path:
+    """Where that fleet's results are."""
+    return ROOT / ".cache" / f"{name}.json"
 
 
 def run(seeds: Sequence[int]) -> list[Result]:
     """One result after the other on a fleet of its own, each printed and kept."""
-    RESULTS.unlink(missing_ok=True)
+    kept(NAME).unlink(missing_ok=True)
     fleet = Fleet()
     results: list[Result] = []
     try:
         print(f"a rollback that nothing disturbs takes {fleet.seconds:.1f} s", flush=True)
         for seed in seeds:
-            results.append(run_seed(fleet, seed))
+            results.append(judge(fleet, strike(fleet, seed)))
             print(results[-1], flush=True)
-            RESULTS.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n")
+            kept(NAME).write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n")
     finally:
         fleet.down()
     return results
 
 
-def run_seed(fleet: Fleet, seed: int) -> Result:
-    """A fault in a rollback, a recovery, and a look at the hosts."""
+def strike(fleet: Fleet, seed: int) -> Struck:
+    """A fault in a rollback, and a recovery. Which seed it is is printed first, for whatever comes of it."""
     began = time.monotonic()
-    fleet.fresh()
     chance = random.Random(seed)
     host, directory = chance.choice(fleet.hosts), scratch()
     moment = chance.uniform(0, fleet.seconds)
     fault = chance.choice([*INJECTORS, *PREPARED])
+    moment = 0.0 if fault in PREPARED else moment
+    name = fault.__name__.replace("_", " ")
+    print(f"seed {seed}: {name} on {host.name} after {moment:.1f} s", flush=True)
     rollback_id = f"rb-seed-{seed}"
+    fleet.fresh()
     if fault in PREPARED:
         fault(host, chance)
-        moment = 0.0
     controller = Controller(fleet, directory / "controller")
     inputs = {"batch": chance.choice(BATCHES), "confirm_within": chance.choice(CONFIRM_WITHIN), **fleet.limits}
     process = controller.begin(rollback_id=rollback_id, **inputs)
@@ -156,16 +187,22 @@ def run_seed(fleet: Fleet, seed: int) -> Result:
         each.heal()
         each.forget_orders()
     recovery = Controller(fleet, directory / "recovery").rollback(rollback_id=scene.last_id)
+    return Struck(seed, name, host.name, round(moment, 2), recovery, round(time.monotonic() - began, 1))
+
+
+def judge(fleet: Fleet, struck: Struck) -> Result:
+    """A look at the hosts: are they as the report of the recovery has them?"""
+    recovery = struck.recovery
     return Result(
-        seed,
-        fault.__name__.replace("_", " "),
-        host.name,
-        round(moment, 2),
+        struck.seed,
+        struck.fault,
+        struck.host,
+        struck.moment,
         recovery.code,
         counted(recovery),
         fleet.contradictions(recovery),
         sorted({bot["failure"] for bot in recovery.record.get("bots", []) if not bot["restored"]}),
-        round(time.monotonic() - began, 1),
+        struck.seconds,
     )
 
 
