@@ -36,12 +36,12 @@ class Scene:
 
 
 def kill_controller(scene: Scene) -> None:
-    """SIGKILL of all its processes, as by the OOM killer or by ansible-runner."""
+    """SIGKILL of its process group, as by ansible-runner. Ansible's workers are not in it, and outlive it."""
     os.killpg(scene.process.pid, signal.SIGKILL)
 
 
 def interrupt_controller(scene: Scene) -> None:
-    """SIGTERM or SIGINT of all its processes, as by an impatient operator."""
+    """SIGTERM or SIGINT to its process group, as by an impatient operator."""
     os.killpg(scene.process.pid, scene.random.choice([signal.SIGTERM, signal.SIGINT]))
 
 
