@@ -34,6 +34,10 @@ echo "orders $size $(orders)"
 """
 
 
+NOT_RESTORED = 2
+"""The exit code of a rollback of which a bot ended safe or exposed."""
+
+
 @dataclass(frozen=True)
 class Bot:
     """Where a bot is: its container, and in that its unit, its repository and the files in which it can be read."""
@@ -59,6 +63,7 @@ class Reading:
     last_order: wall clock, s since 1970; 0.0 if there was none
     tag: of the commit that is checked out
     version: that the bot's process said it was when it was last started
+    flag_up: its flag file is there
     permitted: its flag is up, or its config does not say plainly that it may not trade
     """
 
@@ -68,6 +73,7 @@ class Reading:
     last_order: float
     tag: str
     version: str
+    flag_up: bool
     permitted: bool
 
 
@@ -95,7 +101,8 @@ def look(bot: Bot) -> Reading:
         last_order=float(said["last"] or 0),
         tag=said["tag"],
         version=said["started"],
-        permitted=said["flag"] != "down" or said["switch"].split() != ["false"],
+        flag_up=said["flag"] == "up",
+        permitted=said["flag"] == "up" or said["switch"].split() != ["false"],
     )
 
 
@@ -104,7 +111,8 @@ def contradictions(record: Mapping[str, Any], code: int, readings: Mapping[str, 
     rows = {row["name"]: row for row in record.get("bots", [])}
     found = {name: list(_of_bot(rows.get(name), reading)) for name, reading in readings.items()}
     restored = set(rows) == set(readings) and all(row["restored"] for row in rows.values())
-    found["exit code"] = [] if (code == 0) == restored else [f"is {code}, though restored is {restored}"]
+    right = 0 if restored else NOT_RESTORED
+    found["exit code"] = [] if code == right else [f"is {code}, and should be {right}"]
     return {name: sentences for name, sentences in found.items() if sentences}
 
 

@@ -15,6 +15,7 @@ from tests.peers.demo import wait_for
 
 from .fleet import Controller, Fleet
 from .host import STATE
+from .oracle import NOT_RESTORED
 from .recovery import applied_twice, assert_restored, starts
 
 DEAD = json.dumps(
@@ -30,7 +31,7 @@ def test_two_controllers_with_ids_of_their_own(fleet: Fleet, tmp_path: Path) -> 
     last = second.rollback(rollback_id="rb-second")
     lost = first.read(overtaken.wait(timeout=240), "rb-first")
     assert_restored(fleet, last, "rb-second")
-    assert lost.code != 0, lost.output
+    assert lost.code == NOT_RESTORED, lost.output
     for row in lost.record["bots"]:
         assert row["restored"] or "rb-second" in row["failure"], row["failure"]
 
@@ -65,7 +66,7 @@ def test_a_reboot_in_the_middle_of_revert(fleet: Fleet, tmp_path: Path) -> None:
     wait_for(lambda: any(line.get("step") == "revert/code" for line in lost.journal("rb-boot")), 60)
     lost.reboot()
     run = first.read(process.wait(timeout=120), "rb-boot")
-    assert run.code != 0 and not run.bot(lost.name)["restored"], run.output
+    assert run.code == NOT_RESTORED and not run.bot(lost.name)["restored"], run.output
     assert fleet.contradictions(run) == {}
     reading = fleet.readings()[lost.name]
     assert not reading.running and not reading.trading

@@ -15,6 +15,7 @@ from tests.playbooks.conftest import Run
 
 from .fleet import GOOD, Controller, Fleet
 from .host import Host
+from .oracle import NOT_RESTORED
 from .recovery import assert_restored
 
 
@@ -31,7 +32,7 @@ def has_begun(host: Host, stage: str) -> bool:
 
 def assert_named(run: Run, lost: list[Host]) -> None:
     """The record says of those hosts that nobody knows."""
-    assert run.code != 0, run.output
+    assert run.code == NOT_RESTORED, run.output
     for host in lost:
         row = run.bot(host.name)
         assert not row["safe"] and not row["restored"] and row["process"] == "unknown" and row["trading"] == "on"
@@ -48,10 +49,11 @@ def assert_safe(run: Run, hosts: list[Host], why: str) -> None:
         assert not [step for step in row["steps"] if step["stage"] == "revert" and step["touched"]]
 
 
-def assert_mended(fleet: Fleet, controller: Controller) -> None:
-    """Once they are back, the same id restores them all."""
+def assert_mended(fleet: Fleet, controller: Controller, run: Run) -> None:
+    """Once they are back, no host denies what the run said, and the same id restores them all."""
     for host in fleet.hosts:
         host.heal()
+    assert fleet.contradictions(run) == {}
     assert_restored(fleet, controller.rollback(rollback_id="rb-link"), "rb-link")
 
 
@@ -65,10 +67,9 @@ def test_lost_before(fleet: Fleet, controller: Controller) -> None:
     assert_safe(run, others, "2 of 6 bots are not safe (host1, host2), max_unsafe is 0")
     cut.heal()
     paused.heal()
-    assert fleet.contradictions(run) == {}
     readings = fleet.readings()
     assert readings[cut.name].trading and readings[paused.name].trading, "nobody told them to stop"
-    assert_mended(fleet, controller)
+    assert_mended(fleet, controller, run)
 
 
 def test_lost_during_halt(fleet: Fleet, controller: Controller) -> None:
@@ -79,7 +80,7 @@ def test_lost_during_halt(fleet: Fleet, controller: Controller) -> None:
     run = controller.read(process.wait(timeout=120), "rb-link")
     assert_named(run, [cut, paused])
     assert_safe(run, others, "2 of 6 bots are not safe (host1, host2), max_unsafe is 0")
-    assert_mended(fleet, controller)
+    assert_mended(fleet, controller, run)
 
 
 def test_lost_during_revert(fleet: Fleet, controller: Controller) -> None:
@@ -92,4 +93,4 @@ def test_lost_during_revert(fleet: Fleet, controller: Controller) -> None:
     assert run.bot(neighbour.name)["restored"] and run.bot(neighbour.name)["to"] == GOOD
     assert_safe(run, others, "an earlier batch failed")
     assert not [line for host in others for line in host.journal("rb-link") if "revert/" in line.get("step", "")]
-    assert_mended(fleet, controller)
+    assert_mended(fleet, controller, run)

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.playbooks.conftest import Run
 
-from .fleet import BAD, Controller, Fleet
+from . import oracle
+from .fleet import BAD, GOOD, Controller, Fleet
 from .oracle import contradictions
 
 
@@ -60,18 +64,57 @@ def test_an_exit_code_that_lies(rolled_back: tuple[Fleet, Run]) -> None:
     assert list(contradictions(run.record, 2, fleet.readings())) == ["exit code"]
 
 
+CHECK_OUT = "runuser -u bot -- git -C /srv/bots/trader checkout --quiet --detach"
+MAY_TRADE = "is called safe, and may trade"
+ON_BAD = f"is said to be on {GOOD}, and is on {BAD}"
+
+
 @pytest.mark.parametrize(
-    ("behind_its_back", "denied"),
+    ("behind_its_back", "back_again", "denied"),
     [
-        ("systemctl stop trader", "0 processes"),
-        ("touch /srv/bots/trader/go_live.active", "may trade"),
-        (f"runuser -u bot -- git -C /srv/bots/trader checkout --quiet --detach {BAD} --", f"is on {BAD}"),
-        ("systemctl stop trader; fleet-live", "trades"),
+        (
+            "systemctl stop trader",
+            "systemctl start trader; sleep 0.5",
+            [
+                f"is called restored, and has 0 processes, started as {GOOD}",
+                "is said to be running, and is stopped",
+            ],
+        ),
+        ("touch /srv/bots/trader/go_live.active", "rm /srv/bots/trader/go_live.active", [MAY_TRADE]),
+        (f"{CHECK_OUT} {BAD} --", f"{CHECK_OUT} {GOOD} --", [ON_BAD]),
+        (
+            "systemctl stop trader; fleet-live",
+            "",
+            [
+                f"is called restored, and has 1 processes, started as {BAD}",
+                MAY_TRADE,
+                "is said not to trade, and trades",
+                ON_BAD,
+            ],
+        ),
     ],
 )
-def test_a_host_that_changed_since(rolled_back: tuple[Fleet, Run], behind_its_back: str, denied: str) -> None:
-    """Somebody acts behind the report."""
+def test_a_host_that_changed_since(
+    rolled_back: tuple[Fleet, Run], behind_its_back: str, back_again: str, denied: list[str]
+) -> None:
+    """Somebody acts behind the report: each damage alone is seen, then it is undone."""
     fleet, run = rolled_back
     fleet.hosts[0].run(behind_its_back)
-    found = fleet.contradictions(run)
-    assert list(found) == ["host1"] and denied in " ".join(found["host1"])
+    assert fleet.contradictions(run) == {"host1": denied}
+    fleet.hosts[0].run(back_again)
+
+
+def test_the_witness_knows_nothing_of_the_collection() -> None:
+    """It imports what Python brings, and nothing else."""
+    tree = ast.walk(ast.parse(Path(oracle.__file__).read_text()))
+    names = [
+        name
+        for node in tree
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in (
+            [each.name for each in node.names]
+            if isinstance(node, ast.Import)
+            else ["." * node.level + str(node.module)]
+        )
+    ]
+    assert names and [name for name in names if name.partition(".")[0] not in sys.stdlib_module_names] == []
