@@ -254,7 +254,7 @@ def fleet(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Six real hosts on which things go wrong: a sample, of which BOTFLEET_FAULTS=all makes every one."""
+    """Six real hosts on which things go wrong; BOTFLEET_FAULTS=all takes each moment of which this takes a sample."""
     need_hosts(session)
     session.run("pytest", "tests/faults", *session.posargs, env={"BOTFLEET_FLEET": "faults"})
 

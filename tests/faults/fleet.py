@@ -109,9 +109,9 @@ class Fleet:
         """What the hosts say of their bots."""
         return oracle.read([host.bot for host in self.hosts])
 
-    def contradictions(self, run: Run) -> oracle.Contradictions:
-        """What a run's record and exit code claim and the hosts deny, now."""
-        readings = self.readings()
+    def contradictions(self, run: Run, readings: dict[str, oracle.Reading] | None = None) -> oracle.Contradictions:
+        """What a run's record and exit code claim and the hosts deny, now or when they were read."""
+        readings = readings or self.readings()
         late = oracle.late_orders(run.record, readings) if run.record else {}
         return {**late, **oracle.contradictions(run.record, run.code, readings)}
 

@@ -50,10 +50,17 @@ class Host:
 
     def run(self, script: str, *, timeout: float = 60) -> str:
         """What a script prints that root runs in it; its failure is the test's."""
-        command = ["podman", "exec", "--interactive", "--user", "root", self.container, "sh", "-es"]
-        done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout, check=False)
+        done = self._try(script, timeout)
         assert done.returncode == 0, f"{self.name}: {script}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
+
+    def succeeds(self, script: str) -> bool:
+        """Whether a script does that root runs in it."""
+        return self._try(script, 60).returncode == 0
+
+    def _try(self, script: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        command = ["podman", "exec", "--interactive", "--user", "root", self.container, "sh", "-es"]
+        return subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout, check=False)
 
     def live(self) -> None:
         """Mend whatever a test did to it, and have its bot live on its bad release."""

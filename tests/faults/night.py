@@ -14,53 +14,85 @@ from typing import Any
 
 from .fleet import GOOD, HOSTS, Controller, Fleet
 from .host import Host
+from .oracle import Reading
+from .recovery import Line, applied_twice
+
+ID = "rb-night"
+Break = Callable[[Host], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
 class Fault:
     """One host's.
 
-    ends: a pattern of what the record calls its bot: ``restored``, ``safe`` or ``exposed``
+    ends: what the record calls its bot: ``restored``, ``safe`` or ``exposed``
+    breaks: a script that root runs there, or what does what no script can, and may return variables of the bot
+    mends: a script; whatever was done to link, power and disks is healed without one
     says: a pattern of what is said to be the matter; empty for a bot that is restored
-    break_, mend: scripts that root runs there
-    act: does what no script can; whatever it did to link, power and disks is healed
     variables: of the bot, as long as the fault lasts
-    kept: a script that says whether what the rollback should have left alone is there in the end, by ``kept``
+    runs, flag_up: how its host has the bot while the fault lasts; by default a restored one runs, and no flag is up
+    left_alone: files that the rollback does not touch while the fault lasts
+    keeps: a script that succeeds in the end if the rollback kept what it should
     """
 
     ends: str
+    breaks: str | Break
+    mends: str = ""
     says: str = ""
-    break_: str = ":"
-    mend: str = ":"
-    act: Callable[[Host], dict[str, Any] | None] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
-    kept: str = "echo kept"
+    runs: bool | None = None
+    flag_up: bool = False
+    left_alone: str = ""
+    keeps: str = "true"
+
+    def lay(self, host: Host) -> dict[str, Any]:
+        """Break it; returns the variables of its bot."""
+        if isinstance(self.breaks, str):
+            host.run(self.breaks)
+            return {**self.variables}
+        return {**self.variables, **(self.breaks(host) or {})}
+
+    def fingerprint(self, host: Host) -> str:
+        """Of what is to be left alone: content, owner, mode, times."""
+        return host.run(f"tar -cPf - {self.left_alone} | sha256sum") if self.left_alone else ""
 
 
 @dataclass
 class Outcome:
-    """What became of one host's bot: by the record and exit code, by its own host (``denied``), and after the mend."""
+    """What became of one host's bot: while the fault lasted, and ``_after`` the mend.
+
+    row: what the record says of it
+    denied: what the host denies of that
+    reading: what the host says itself
+    untouched: whether what should be left alone was
+    journal: of both runs
+    kept: whether what should be kept is there in the end
+    """
 
     fault: Fault
-    host: Host
     row: dict[str, Any]
-    code: int
-    output: str
     denied: list[str]
+    reading: Reading
+    untouched: bool
     row_after: dict[str, Any]
     denied_after: list[str]
     code_after: int
-    kept: str
+    journal: list[Line]
+    kept: bool
 
     def check(self) -> None:
         """The bot ended as it should and as it was said to; mended, it is restored by the same id."""
-        state = "restored" if self.row["restored"] else "safe" if self.row["safe"] else "exposed"
-        assert re.fullmatch(self.fault.ends, state), f"{self.row['failure']}\n{self.output}"
-        assert re.search(self.fault.says, self.row["failure"] or ""), self.row["failure"]
+        fault, state = self.fault, "restored" if self.row["restored"] else "safe" if self.row["safe"] else "exposed"
+        assert state == fault.ends, self.row["failure"]
+        assert re.search(fault.says, self.row["failure"] or ""), self.row["failure"]
         assert self.denied == [], self.denied
+        assert self.reading.running == (state == "restored" if fault.runs is None else fault.runs), self.reading
+        assert self.reading.flag_up == fault.flag_up, self.reading
+        assert self.untouched
         assert self.code_after == 0 and self.row_after["restored"] and self.row_after["to"] == GOOD, self.row_after
         assert self.denied_after == [], self.denied_after
-        assert self.kept == "kept"
+        assert list(applied_twice(self.journal)) == []
+        assert self.kept
 
 
 def spend(fleet: Fleet, faults: Mapping[str, Fault], directory: Path) -> dict[str, Outcome]:
@@ -79,15 +111,17 @@ def _one(fleet: Fleet, faults: dict[str, Fault], controller: Controller) -> dict
     struck = dict(zip(fleet.hosts, faults.items(), strict=False))
     fleet.variables = {name: dict(values) for name, values in own.items()}
     for host, (_name, fault) in struck.items():
-        host.run(fault.break_)
-        fleet.variables[host.name].update({**fault.variables, **((fault.act and fault.act(host)) or {})})
-    run = controller.rollback(rollback_id="rb-night", max_unsafe="100%")
-    denied = fleet.contradictions(run)
+        fleet.variables[host.name].update(fault.lay(host))
+    before = {host: fault.fingerprint(host) for host, (_name, fault) in struck.items()}
+    run = controller.rollback(rollback_id=ID, max_unsafe="100%")
+    readings = fleet.readings()
+    denied = fleet.contradictions(run, readings)
+    untouched = {host: before[host] == fault.fingerprint(host) for host, (_name, fault) in struck.items()}
     for host, (_name, fault) in struck.items():
         host.heal()
-        host.run(fault.mend)
+        host.run(fault.mends)
     fleet.variables = own
-    again = controller.rollback(rollback_id="rb-night", max_unsafe="100%")
+    again = controller.rollback(rollback_id=ID, max_unsafe="100%")
     denied_after = fleet.contradictions(again)
     spared = [host.name for host in fleet.hosts if host not in struck]
     assert [name for name in spared if run.states()[name] != "restored" or name in denied] == [], run.output
@@ -95,15 +129,15 @@ def _one(fleet: Fleet, faults: dict[str, Fault], controller: Controller) -> dict
     return {
         name: Outcome(
             fault,
-            host,
             run.bot(host.name),
-            run.code,
-            run.output,
             denied.get(host.name, []),
+            readings[host.name],
+            untouched[host],
             again.bot(host.name),
             denied_after.get(host.name, []),
             again.code,
-            host.run(fault.kept),
+            host.journal(ID),
+            host.succeeds(fault.keeps),
         )
         for host, (name, fault) in struck.items()
     }

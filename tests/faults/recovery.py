@@ -27,20 +27,33 @@ def assert_restored(fleet: Fleet, run: Run, rollback_id: str) -> None:
 
 
 def applied_twice(journal: list[Line]) -> Iterator[str]:
-    """Steps that were begun again after their change was journaled.
+    """Steps that were begun again after their change was journaled, or for halt's: that changed something again.
 
-    What forbids a bot to run or to trade may be done again as long as the bot is down: a checkout may have brought the
-    opposite back. So may a start after the bot was made safe.
+    What forbids a bot to run or to trade is looked at again as long as the bot is down, and may change something again
+    once a revert or a start was begun, which may have brought the opposite back. A start may be done again after the
+    bot was made safe, and what was undone may be, too.
     """
     done: set[str] = set()
     for line in journal:
-        step = line.get("step", "")
-        if line["event"] == "made_safe":
-            done -= {key for key in done if key.startswith("resume/")}
-        elif line["event"] == "begin" and step in done and not step.startswith("halt/"):
-            yield step
-        elif line["event"] == "end" and line["outcome"]["status"] == "changed" and line["outcome"]["applied"]:
+        event, step = line["event"], line.get("step", "")
+        stage = step.partition("/")[0]
+        if event == "made_safe":
+            _forget(done, "resume")
+        elif event == "undo_begin":
+            done.discard(step)
+        elif event == "begin":
+            if step in done and stage != "halt":
+                yield step
+            if stage in ("revert", "resume"):
+                _forget(done, "halt")
+        elif event == "end" and line["outcome"]["status"] == "changed" and line["outcome"]["applied"]:
+            if step in done and stage == "halt":
+                yield step
             done.add(step)
+
+
+def _forget(done: set[str], stage: str) -> None:
+    done -= {step for step in done if step.startswith(f"{stage}/")}
 
 
 def starts(host: Host) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.peers.ssh import Proxy
 
 from .host import ORDERS, STATE, Host
-from .night import Fault, Outcome
+from .night import Break, Fault, Outcome
 
 ASK = "echo 'ops:CANARY-sudo' | chpasswd; sed -i 's/NOPASSWD: //' /etc/sudoers.d/ops"
 ASK_NO_MORE = "sed -i 's/) ALL$/) NOPASSWD: ALL/' /etc/sudoers.d/ops"
@@ -45,34 +46,42 @@ def stalling(host: Host) -> dict[str, Any]:
     return {"ansible_host": "127.0.0.1", "ansible_port": proxy.port}
 
 
-def ordered(what: str, text: str) -> Callable[[Host], None]:
-    """Have the host's Python do what saboteur.py says."""
-    return lambda host: host.order(what, text)
+def clock(ahead: int) -> Fault:
+    """What the host's Python takes for the time is so many seconds off."""
+    return Fault("restored", lambda host: host.order("clock", str(ahead)), FORGET)
+
+
+def untouched(says: str, breaks: str | Break, mends: str) -> Fault:
+    """Nothing runs on the host, so that its bot goes on as it was."""
+    return Fault("exposed", breaks, mends, says, runs=True, flag_up=True)
+
+
+def call_it_3_8(host: Host) -> None:
+    """The host's Python says that it is another one. The agent, which has a Python of its own, is away."""
+    host.order("python", "3.8.10")
+    host.run(f"mv {AGENT} /root/agent")
 
 
 FORGET = f"rm -rf {ORDERS}"
 AGENT = f"{STATE}/agent"
+CLOCKS = {"clock an hour ahead": 3600, "clock an hour behind": -3600}
 FAULTS = {
-    "clock an hour ahead": Fault("restored", act=ordered("clock", "3600"), mend=FORGET),
-    "clock an hour behind": Fault("restored", act=ordered("clock", "-3600"), mend=FORGET),
-    "300 ms away": Fault("restored", act=away(0.15)),
-    "a line that stalls": Fault("restored", act=stalling),
-    "sudo asks for a password": Fault("exposed", "did not answer: .*password", ASK, ASK_NO_MORE),
+    **{name: clock(ahead) for name, ahead in CLOCKS.items()},
+    "300 ms away": Fault("restored", away(0.15)),
+    "a line that stalls": Fault("restored", stalling),
+    "sudo asks for a password": untouched("did not answer: .*password", ASK, ASK_NO_MORE),
     "sudo asks for a password, which is given": Fault(
-        "restored", break_=ASK, mend=ASK_NO_MORE, variables={"ansible_become_password": "CANARY-sudo"}
+        "restored", ASK, ASK_NO_MORE, variables={"ansible_become_password": "CANARY-sudo"}
     ),
-    "no Python": Fault(
-        "exposed",
+    "no Python": untouched(
         "did not answer: /usr/bin/python3 cannot be run on this host: set ansible_python_interpreter to a Python from",
         "mv /usr/bin/python3 /usr/bin/python3.away",
         "mv /usr/bin/python3.away /usr/bin/python3",
     ),
-    "Python 3.8": Fault(
-        "exposed",
+    "a Python that says it is 3.8": untouched(
         "did not answer: /usr/bin/python3 is Python 3.8.10, which is too old: set ansible_python_interpreter",
-        f"mv {AGENT} /root/agent",  # which has a Python of its own
+        call_it_3_8,
         f"mv /root/agent {AGENT}; {FORGET}",
-        act=ordered("python", "3.8.10"),
     ),
 }
 
@@ -81,3 +90,12 @@ FAULTS = {
 def test_it_ends_as_it_is_said(night: dict[str, Outcome], fault: str) -> None:
     """By the record, the exit code and the host; mended, the same id restores it."""
     night[fault].check()
+
+
+@pytest.mark.parametrize("fault", CLOCKS)
+def test_the_clock_was_off(night: dict[str, Outcome], fault: str) -> None:
+    """By the first line of the host's journal, which has the controller's time beside the host's."""
+    first = night[fault].journal[0]
+    assert first["decided_at"] is not None
+    here, there = (datetime.fromisoformat(first[name]) for name in ("decided_at", "at"))
+    assert abs((there - here).total_seconds() - CLOCKS[fault]) < 60

@@ -17,46 +17,38 @@ NO_PROOF = 'no proof of "The config permits no trading": '
 
 def written(text: str) -> str:
     """A script that has the file hold this, as printf writes it."""
-    return f"{KEEP} printf '{text}' > {GO_LIVE}"
+    return f"printf '{text}' > {GO_LIVE}"
+
+
+def left_alone(breaks: str, says: str, files: str = GO_LIVE) -> Fault:
+    """The bot is stopped and its flag is down, whatever its config is; the config stays what it is."""
+    return Fault("exposed", f"{KEEP} {breaks}", MEND, f"{NO_PROOF}.*{says}", left_alone=files)
 
 
 FAULTS = {
-    "malformed": Fault("exposed", f"{NO_PROOF}.*is not valid as YAML", written("activation_enabled: [true\\n"), MEND),
-    "CRLF": Fault("restored", break_=f"sed -i 's/$/\\r/' {GO_LIVE}"),
-    "tabs": Fault("exposed", f"{NO_PROOF}.*is not valid as YAML", written("\\tactivation_enabled: true\\n"), MEND),
-    "anchors": Fault(
-        "exposed",
-        f"{NO_PROOF}.*cannot be changed alone: others would change too, through an anchor",
+    "malformed": left_alone(written("activation_enabled: [true\\n"), "is not valid as YAML"),
+    "CRLF": Fault("restored", f"sed -i 's/$/\\r/' {GO_LIVE}"),
+    "tabs": left_alone(written("\\tactivation_enabled: true\\n"), "is not valid as YAML"),
+    "anchors": left_alone(
         written("activation_enabled: &on true\\nothers: *on\\n"),
-        MEND,
+        "cannot be changed alone: others would change too, through an anchor",
     ),
-    "duplicate keys": Fault(
-        "exposed",
-        f"{NO_PROOF}.*the key .activation_enabled. is given twice",
+    "duplicate keys": left_alone(
         written("activation_enabled: true\\nactivation_enabled: false\\n"),
-        MEND,
+        "the key .activation_enabled. is given twice",
     ),
-    "5 MB": Fault(  # which a slow host does not parse in time
-        "restored|exposed",
-        "^$|did not end within its time limit of 10 s",
-        f"{KEEP} yes '# a symbol that nobody trades, with its tick' | head -c 5000000 >> {GO_LIVE}",
-        f"if grep -q symbol {GO_LIVE}; then {MEND}; fi",
+    "5 MB": left_alone(f"seq -f 'symbol_%g: 1' 320000 >> {GO_LIVE}", "did not end within its time limit of 10 s"),
+    "symlink to elsewhere": left_alone(
+        f"mv {GO_LIVE} /srv/shared.yaml; ln -s /srv/shared.yaml {GO_LIVE}",
+        "is a symlink to /srv/shared.yaml: name the file itself",
+        f"{GO_LIVE} /srv/shared.yaml",
     ),
-    "symlink to elsewhere": Fault(
-        "exposed",
-        f"{NO_PROOF}.*is a symlink to /srv/shared.yaml: name the file itself",
-        f"{KEEP} mv {GO_LIVE} /srv/shared.yaml; ln -s /srv/shared.yaml {GO_LIVE}",
-        MEND,
-        kept="grep -q 'activation_enabled: true' /srv/shared.yaml; rm /srv/shared.yaml; echo kept",
-    ),
+    "no regular file": left_alone(f"rm {GO_LIVE}; mkdir {GO_LIVE}", "is not a regular file"),
     "unreadable for its bot": Fault(
         "safe",
-        "Check out the version to go back to: .*Permission denied",
         f"chmod 000 {GO_LIVE}",
         f"chmod 644 {GO_LIVE}",
-    ),
-    "unreadable for anyone": Fault(
-        "exposed", f"{NO_PROOF}.*is not a regular file", f"{KEEP} rm {GO_LIVE}; mkdir {GO_LIVE}", MEND
+        "Check out the version to go back to: .*Permission denied",
     ),
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from .host import STATE, TREE, Host
+from .host import STATE, TREE
 from .night import Fault, Outcome
 
 FULL, READ_ONLY = "(No space left on device|Out of diskspace)", "Read-only file system"
@@ -17,12 +17,12 @@ NO_CONFIG = 'no proof of "The config permits no trading": '
 
 def full(path: str, ends: str, says: str) -> Fault:
     """No room left where that path is."""
-    return Fault(ends, f"{says}.*{FULL}", act=lambda host: Host.fill(host, path))
+    return Fault(ends, lambda host: host.fill(path), says=f"{says}.*{FULL}")
 
 
 def read_only(path: str, ends: str, says: str) -> Fault:
     """Nothing can be written there."""
-    return Fault(ends, f"{says}.*{READ_ONLY}", act=lambda host: Host.forbid_writing(host, path))
+    return Fault(ends, lambda host: host.forbid_writing(path), says=f"{says}.*{READ_ONLY}")
 
 
 FAULTS = {

@@ -18,56 +18,57 @@ LISTEN = "import socket, time; server = socket.create_server(('127.0.0.1', 9418)
 OBJECT = f".git/objects/$(git rev-parse {GOOD}:strategy.py | sed 's|^..|&/|')"
 
 FAULTS = {
-    "remote down, tag here": Fault("restored", break_=f"{IN_TREE} git remote set-url origin /srv/nowhere"),
+    "remote down, tag here": Fault("restored", f"{IN_TREE} git remote set-url origin /srv/nowhere"),
     "remote down, tag only there": Fault(
         "safe",
-        "version to go back to was not read: .*/srv/nowhere",
         f"{FORGET} git remote set-url origin /srv/nowhere",
         f"{IN_TREE} git remote set-url origin {ORIGIN}",
+        "version to go back to was not read: .*/srv/nowhere",
     ),
     "remote stalling": Fault(
         "safe",
-        "version to go back to was not read: .* 5 s",
         f"{FORGET} git remote set-url origin git://127.0.0.1/trader; "
         f'systemd-run --quiet --unit stall python3 -c "{LISTEN}"; sleep 0.5',
         f"{IN_TREE} git remote set-url origin {ORIGIN}; systemctl stop stall",
+        "version to go back to was not read: .* 5 s",
     ),
     "tag missing": Fault(
         "safe",
-        r"no good tag deploy-\* was deployed before it: name a target",
         f"{FORGET} rm -rf /srv/origin/quantum_trader.git/refs/tags /srv/origin/quantum_trader.git/packed-refs",
         f"{PRISTINE} srv/origin",
+        r"no good tag deploy-\* was deployed before it: name a target",
     ),
     "tag moved": Fault(
         "safe",
-        f"{GOOD} .*moved",
         f"{IN_TREE} git --git-dir {ORIGIN} tag --force {GOOD} {BAD}^{{}}~2 >&2",
         f"{PRISTINE} srv/origin",
+        f"{GOOD} .*moved",
         variables={"botfleet_fetch": "always"},
     ),
     "dirty tree": Fault(
         "restored",
-        break_=f"{IN_TREE} echo '# mine' >> runtime.py; echo mine > notes.txt; chown bot: notes.txt",
-        kept=f"{IN_TREE} git stash show -p --include-untracked stash@{{0}} | grep -q '^+# mine' && echo kept",
+        f"{IN_TREE} echo '# mine' >> runtime.py; echo a note > notes.txt; chown bot: notes.txt",
+        keeps=f"{IN_TREE} git stash show -p --include-untracked stash@{{0}} > /tmp/stash; "
+        "grep -q '^+# mine' /tmp/stash; grep -q '^+a note' /tmp/stash",
     ),
     "corrupt object": Fault(
         "safe",
-        "Check out the version to go back to: ",
         f"{IN_TREE} test -e {OBJECT}; cp -a {OBJECT} /root/object; chmod u+w {OBJECT}; echo rubbish > {OBJECT}",
         f"{IN_TREE} cp -a /root/object {OBJECT}",
+        "Check out the version to go back to: ",
     ),
     "shallow clone": Fault(
         "restored",
-        break_=f"{IN_TREE} runuser -u bot -- git clone --quiet --depth 1 --branch {BAD} file://{ORIGIN} /tmp/shallow;"
+        f"{IN_TREE} runuser -u bot -- git clone --quiet --depth 1 --branch {BAD} file://{ORIGIN} /tmp/shallow;"
         " rm -rf .git; mv /tmp/shallow/.git .; rm -rf /tmp/shallow",
     ),
     "other owner": Fault(
         "restored",
-        break_="cd /srv/bots/trader; chown -h ops: .; "
+        "cd /srv/bots/trader; chown -h ops: .; "
         "find . -mindepth 1 \\( -path ./logs -o -path ./run \\) -prune -o -exec chown -h ops: {} +",
-        kept='test -z "$(find /srv/bots/trader/.git -user root)" && echo kept',
+        keeps='test -z "$(find /srv/bots/trader/.git -user root)"',
     ),
-    "index.lock left behind": Fault("restored", break_=f"{IN_TREE} runuser -u bot -- touch .git/index.lock"),
+    "index.lock left behind": Fault("restored", f"{IN_TREE} runuser -u bot -- touch .git/index.lock"),
 }
 
 

@@ -16,31 +16,33 @@ MEND = f"rm -r {DROP_INS}; systemctl daemon-reload"
 CRASHES = f"if grep -q {GOOD} RELEASE; then sleep 0.2; exit 1; fi; exec {COMMAND}"
 
 FAULTS = {
-    "ignores SIGTERM": Fault("restored", act=Host.make_deaf, mend=MEND),
+    "ignores SIGTERM": Fault("restored", Host.make_deaf, MEND),
     "ignores SIGTERM and may not be killed": Fault(
         "exposed",
+        Host.make_deaf,
+        MEND,
         "did not stop within 3 s.*: raise timeout, or set force",
-        act=Host.make_deaf,
-        mend=MEND,
         variables={"botfleet_stop_force": False},
+        runs=True,
     ),
     "crash-loops on the version to go back to": Fault(
         "safe",
+        lambda host: host.change_unit("ExecStart=", f"ExecStart=/bin/sh -c '{CRASHES}'"),
+        MEND,
         "Start the process: .*trader",
-        act=lambda host: host.change_unit("ExecStart=", f"ExecStart=/bin/sh -c '{CRASHES}'"),
-        mend=MEND,
     ),
     "masked": Fault(
         "safe",
-        "trader cannot be started: it is masked: unmask it",
         "systemctl mask trader",
         "systemctl unmask trader",
+        "trader cannot be started: it is masked: unmask it",
     ),
     "missing": Fault(
         "exposed",
-        "unit trader does not exist on this host: mend the name, or install the unit",
         f"mv {UNIT} /root/trader.service; systemctl daemon-reload",
         f"mv /root/trader.service {UNIT}; systemctl daemon-reload",
+        "unit trader does not exist on this host: mend the name, or install the unit",
+        runs=True,
     ),
 }
 
