@@ -146,7 +146,6 @@ def kept(name: str) -> Path:
 
 def run(seeds: Sequence[int]) -> list[Result]:
     """One result after the other on a fleet of its own, each printed and kept."""
-    kept(NAME).unlink(missing_ok=True)
     fleet = Fleet()
     results: list[Result] = []
     try:

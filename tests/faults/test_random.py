@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -49,11 +50,11 @@ def counted_of_a_lie(hosts: Fleet, struck: Struck, capsys: pytest.CaptureFixture
 def test_fleets_that_fail_are_named_and_leave_no_old_figures() -> None:
     """As those whose names are none: the exit code is 1, and what an earlier run left is not taken for this one's."""
     name = "no_name"
-    kept(f"{name}-1").write_text(json.dumps([]))
+    kept(f"{name}-1").write_text(json.dumps([asdict(Result(1, "none", "host1", 0.0, 0, {"restored": 6}, {}, [], 1.0))]))
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.run", "--seeds", "3", "--fleets", "2"],
         cwd=ROOT,
-        env={**os.environ, "BOTFLEET_FLEET": name},
+        env={**os.environ, "BOTFLEET_FLEET": name, "PYTHONPATH": str(ROOT / ".cache" / "collections")},
         capture_output=True,
         text=True,
         check=False,
