@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .fleet import GOOD, HOSTS, Controller, Fleet
+from .fleet import BAD, GOOD, HOSTS, Controller, Fleet
 from .host import Host
 from .oracle import Reading
 from .recovery import Line, applied_twice
@@ -31,6 +31,7 @@ class Fault:
     says: a pattern of what is said to be the matter; empty for a bot that is restored
     variables: of the bot, as long as the fault lasts
     runs, flag_up: how its host has the bot while the fault lasts; by default a restored one runs, and no flag is up
+    tag: that is checked out then; by default a restored bot has the one it goes back to, any other the one it had
     left_alone: files that the rollback does not touch while the fault lasts
     keeps: a script that succeeds in the end if the rollback kept what it should
     """
@@ -42,6 +43,7 @@ class Fault:
     variables: Mapping[str, Any] = field(default_factory=dict)
     runs: bool | None = None
     flag_up: bool = False
+    tag: str = ""
     left_alone: str = ""
     keeps: str = "true"
 
@@ -88,6 +90,7 @@ class Outcome:
         assert self.denied == [], self.denied
         assert self.reading.running == (state == "restored" if fault.runs is None else fault.runs), self.reading
         assert self.reading.flag_up == fault.flag_up, self.reading
+        assert self.reading.tag == (fault.tag or (GOOD if state == "restored" else BAD)), self.reading
         assert self.untouched
         assert self.code_after == 0 and self.row_after["restored"] and self.row_after["to"] == GOOD, self.row_after
         assert self.denied_after == [], self.denied_after

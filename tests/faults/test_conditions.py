@@ -98,4 +98,4 @@ def test_the_clock_was_off(night: dict[str, Outcome], fault: str) -> None:
     first = night[fault].journal[0]
     assert first["decided_at"] is not None
     here, there = (datetime.fromisoformat(first[name]) for name in ("decided_at", "at"))
-    assert abs((there - here).total_seconds() - CLOCKS[fault]) < 60
+    assert abs((there - here).total_seconds() - CLOCKS[fault]) < 600

@@ -30,12 +30,14 @@ FAULTS = {
         lambda host: host.change_unit("ExecStart=", f"ExecStart=/bin/sh -c '{CRASHES}'"),
         MEND,
         "Start the process: .*trader",
+        tag=GOOD,
     ),
     "masked": Fault(
         "safe",
         "systemctl mask trader",
         "systemctl unmask trader",
         "trader cannot be started: it is masked: unmask it",
+        tag=GOOD,
     ),
     "missing": Fault(
         "exposed",
