@@ -93,6 +93,7 @@ ON_BAD = f"is said to be on {GOOD}, and is on {BAD}"
             ],
         ),
     ],
+    ids=["stopped", "flag raised", "checked out", "live again"],
 )
 def test_a_host_that_changed_since(
     rolled_back: tuple[Fleet, Run], behind_its_back: str, back_again: str, denied: list[str]
