@@ -47,9 +47,8 @@ FAULTS = {
     ),
     "dirty tree": Fault(
         "restored",
-        f"{IN_TREE} echo '# mine' >> runtime.py; echo a note > notes.txt; chown bot: notes.txt",
-        keeps=f"{IN_TREE} git stash show -p --include-untracked stash@{{0}} > /tmp/stash; "
-        "grep -q '^+# mine' /tmp/stash; grep -q '^+a note' /tmp/stash",
+        f"{IN_TREE} echo '# mine' >> runtime.py; echo mine > notes.txt; chown bot: notes.txt",
+        keeps=f"{IN_TREE} grep -qx mine notes.txt; git stash show -p stash@{{0}} | grep -q '^+# mine'",
     ),
     "corrupt object": Fault(
         "safe",

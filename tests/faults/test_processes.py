@@ -44,7 +44,6 @@ FAULTS = {
         f"mv {UNIT} /root/trader.service; systemctl daemon-reload",
         f"mv /root/trader.service {UNIT}; systemctl daemon-reload",
         "unit trader does not exist on this host: mend the name, or install the unit",
-        runs=True,
     ),
 }
 
