@@ -86,9 +86,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds * arguments.step, arguments.step)
-    failed: list[str] = []
     try:
-        results = share(seeds, arguments.fleets, failed) if arguments.fleets > 1 else run(seeds)
+        results, failed = share(seeds, arguments.fleets) if arguments.fleets > 1 else (run(seeds), [])
     except Cannot as reason:
         print(reason)
         return 3
@@ -98,7 +97,7 @@ def main() -> int:
 
 
 def conclude(results: Sequence[Result], failed: Sequence[str] = ()) -> int:
-    """Print what the seeds came to, and which fleets ``failed`` to get through theirs; returns the exit code."""
+    """Print what the seeds came to, and of each fleet that ``failed`` its sentence; returns the exit code."""
     for sentence in failed:
         print(sentence)
     unknown = sum(len(result.unknown) for result in results)
@@ -106,9 +105,9 @@ def conclude(results: Sequence[Result], failed: Sequence[str] = ()) -> int:
     return 1 if unknown or failed else 0
 
 
-def share(seeds: range, fleets: int, failed: list[str]) -> list[Result]:
-    """Each of n fleets takes every n-th seed, in a process of its own; sentences about those that fail go to failed."""
-    parts = {f"{NAME}-{number + 1}": seeds[number::fleets] for number in range(fleets)}
+def share(seeds: range, fleets: int) -> tuple[list[Result], list[str]]:
+    """Each of n fleets takes every n-th seed, in a process of its own; returns a sentence for each that fails, too."""
+    parts = {f"{NAME}-{number + 1}": seeds[number::fleets] for number in range(min(fleets, len(seeds)))}
     for name in parts:
         kept(name).unlink(missing_ok=True)
     running = [
@@ -128,7 +127,7 @@ def share(seeds: range, fleets: int, failed: list[str]) -> list[Result]:
         )
         for name, part in parts.items()
     ]
-    results: list[Result] = []
+    results, failed = [], []
     for process, (name, part) in zip(running, parts.items(), strict=True):
         code = process.wait()
         path = kept(name)
@@ -136,7 +135,7 @@ def share(seeds: range, fleets: int, failed: list[str]) -> list[Result]:
         if len(found) < len(part) or code != int(any(result.unknown for result in found)):
             failed.append(f"fleet {name} failed with exit code {code} after {len(found)} of its {len(part)} seeds")
         results += found
-    return sorted(results, key=lambda result: result.seed)
+    return sorted(results, key=lambda result: result.seed), failed
 
 
 def kept(name: str) -> Path:

@@ -5,7 +5,7 @@
 
 /run/botfleet-faults/kill    ``<line> after`` or ``<line> torn``: SIGKILL as soon as that line of a journal is on the
                              disk, or when half of it is written, so that the step before it is done and nobody says so
-/run/botfleet-faults/clock   seconds by which this host's clock is ahead
+/run/botfleet-faults/clock   seconds by which what it takes for the time is ahead
 /run/botfleet-faults/python  the version that it takes itself for, such as 3.8.10
 """
 

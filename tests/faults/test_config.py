@@ -11,7 +11,7 @@ from .night import Fault, Outcome
 
 GO_LIVE = "/srv/bots/trader/config/go_live.yaml"
 KEEP = f"cp -a {GO_LIVE} /root/go_live.yaml;"
-MEND = f"rm -rf {GO_LIVE}; cp -a /root/go_live.yaml {GO_LIVE}"
+MEND = f"rm -rf {GO_LIVE} /srv/shared.yaml; cp -a /root/go_live.yaml {GO_LIVE}"
 NO_PROOF = 'no proof of "The config permits no trading": '
 
 
