@@ -55,8 +55,9 @@ class Fault:
         return {**self.variables, **(self.breaks(host) or {})}
 
     def fingerprint(self, host: Host) -> str:
-        """Of what is to be left alone: content, owner, mode, times."""
-        return host.run(f"tar -cPf - {self.left_alone} | sha256sum") if self.left_alone else ""
+        """Of what is to be left alone, which must be there: content, owner, mode, time."""
+        there = f"ls -d {self.left_alone} > /dev/null"
+        return host.run(f"{there}; tar -cPf - {self.left_alone} | sha256sum") if self.left_alone else ""
 
 
 @dataclass
