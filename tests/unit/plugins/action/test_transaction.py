@@ -253,6 +253,31 @@ def test_arguments_of_the_transaction_itself_are_checked(controller: Controller,
     assert "stat_dir" in run.results["option"]["msg"]
 
 
+def test_what_cannot_be_piped_or_is_not_proven_goes_through_the_module(tmp_path: Path) -> None:
+    """S2.3: a connection that does not pipe, an agent that was altered, one of another version. The work is done."""
+    armed = Controller(tmp_path, "agent")
+    armed.path = "module"
+    agent = tmp_path / "state" / "agent"
+    foreign = f"rm {agent}/*; echo foreign > {agent}/{'0' * 64}.pyz"
+    raise_flags(tmp_path, "unpiped", "altered", "foreign")
+    run = armed.play(
+        [
+            {**transaction("unpiped", [halt(steps=[lower("unpiped")])]), "vars": {"ansible_pipelining": False}},
+            {"ansible.builtin.shell": f"for file in {agent}/*; do echo >> $file; done"},
+            transaction("altered", [halt(steps=[lower("altered")])]),
+            {"ansible.builtin.shell": foreign},
+            transaction("foreign", [halt(steps=[lower("foreign")])]),
+        ]
+    )
+    assert {name: statuses(run, name)[name] for name in run.results} == {
+        "unpiped": "changed",
+        "altered": "changed",
+        "foreign": "changed",
+    }, run.output
+    assert {name: result["path"] for name, result in run.results.items()} == dict.fromkeys(run.results, "module")
+    assert not [path.name for path in tmp_path.iterdir() if path.name in run.results]
+
+
 def test_a_host_whose_python_cannot_run_it_says_so(controller: Controller) -> None:
     """Ansible's own words range from a version to a syntax error; a module that crashed keeps them."""
     crashing = controller.root / "crashing"

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.go_live_flag import GoLiveFlag
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.spec import OPTIONS
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._agent import Broken, Exchange, packed
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils import _agent
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._agent import SOURCES, Broken, Exchange, packed
 
 from tests.peers.armed import arm
 
@@ -67,6 +69,22 @@ def test_the_same_sources_are_the_same_archive() -> None:
         assert not [name for name in names if b"import ansible" in archive.read(name)], "a bot's host has no Ansible"
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert "botfleet/_operations/bot_service.py" in names and names[1:] == sorted(names[1:])
+
+
+def test_another_checkout_and_process_pack_the_same_bytes(tmp_path: Path) -> None:
+    """Another place, other times, modes and order on disk, another umask, none of Ansible."""
+    plugins = tmp_path / "plugins"
+    for path in sorted([*SOURCES.rglob("*.py"), Path(_agent.__file__).resolve()], reverse=True):
+        copy = plugins / path.relative_to(SOURCES.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(0o600)
+        os.utime(copy, (86400.0, 86400.0))
+    script = "import os; os.umask(0o077); import _agent; print(_agent.packed().digest)"
+    printed = subprocess.run(
+        [sys.executable, "-S", "-c", script], cwd=plugins / "plugin_utils", capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == packed().digest
 
 
 def test_a_transaction_runs_through_it(agent: Path) -> None:
