@@ -75,7 +75,7 @@ def _points(bot: Bot) -> dict[str, Point]:
     reached = bot["arm_reached"] or {}
     host = bot["arm_host"] or {}
     if reached.get("unreachable") or "place" not in host or not bot["arm_declared"]:
-        missing = came_to(reached) if reached.get("unreachable") else _failure(bot["arm_failure"] or host.get("msg"))
+        missing = came_to(reached) if reached.get("unreachable") else _failure(bot["arm_failure"] or host)
         return {name: (False, missing if name == "armed" else "not read") for name in POINTS}
     return {name: _judged(judge, bot) for name, judge in POINTS.items()}
 
@@ -92,7 +92,7 @@ def _armed(bot: Bot) -> Point:
     unit = host["unit"]
     environment, state = host["environment"], host["state"]
     problems = {
-        _failure(bot["arm_failure"]): bool(bot["arm_failure"]),
+        _failure(bot["arm_failure"] or {}): bool(bot["arm_failure"]),
         f"{state['path']} is not there, or not this user's to write": not state["writable"],
         environment["problem"]: bool(environment["problem"]),
         f"{environment['path']} is of another version": environment["requirements"]
@@ -105,8 +105,11 @@ def _armed(bot: Bot) -> Point:
     return not said, said or "agent, environment and state directory are there" + (", the drop-in too" if unit else "")
 
 
-def _failure(message: Any) -> str:
-    return one_line(message).removeprefix("Task failed: ").removeprefix("Action failed: ")  # from 2.20 on
+def _failure(result: Mapping[str, Any]) -> str:
+    """Why a task failed. Of a loop, the items that failed say more than the whole."""
+    items = [item for item in result.get("results") or [] if item.get("failed")]
+    messages = [one_line(item.get("msg") or "no reason was given") for item in items or [result]]
+    return "; ".join(text.removeprefix("Task failed: ").removeprefix("Action failed: ") for text in messages)  # 2.20 on
 
 
 def _version(bot: Bot) -> Point:

@@ -81,13 +81,26 @@ def test_a_bot_that_is_ready(tmp_path: Path) -> None:
 
 
 UNSAFE = {"name": "Flag", "invalid": "mend it"}
+LOOP = {
+    "msg": "One or more items failed",
+    "results": [
+        {"failed": False, "msg": "ok"},
+        {"failed": True, "msg": "Task failed: Action failed: x is no age"},
+        {"failed": True},
+        {"skipped": True},
+    ],
+}
 UNIT = {"drop_in": "/etc/x.conf", "ours": ["ConditionHost=|x"], "loaded": True}
 
 
 @pytest.mark.parametrize(
     ("changed", "point", "says"),
     [
-        ({"arm_failure": "unit mm has a condition\nof its own"}, "armed", "unit mm has a condition of its own"),
+        (
+            {"arm_failure": {"msg": "unit mm has a condition\nof its own"}},
+            "armed",
+            "unit mm has a condition of its own",
+        ),
         ({"host": {"agents": {"a0": True}}}, "armed", "the agent of this version is not there"),
         ({"host": {"agents": {}}}, "armed", "the agent of this version is not there"),
         ({"declared": {"requirements": "r2"}}, "armed", "/var/lib/botfleet/venv is of another version"),
@@ -166,8 +179,8 @@ def test_a_bot_without_database_needs_no_backup(tmp_path: Path) -> None:
     [
         ({"arm_reached": UNREACHABLE, "arm_host": None, "arm_declared": None}, "unreachable: "),
         ({"arm_host": {"failed": True, "msg": "Python is too old"}}, "Python is too old"),
-        ({"arm_host": None, "arm_failure": "botfleet_kind is not set"}, "botfleet_kind is not set"),
-        ({"arm_declared": None, "arm_failure": "cannot be templated"}, "cannot be templated"),
+        ({"arm_host": None, "arm_failure": {"msg": "botfleet_kind is not set"}}, "botfleet_kind is not set"),
+        ({"arm_declared": None, "arm_failure": LOOP}, "x is no age; no reason was given"),
     ],
 )
 def test_what_was_not_read_is_not_ready(tmp_path: Path, changed: dict[str, Any], says: str) -> None:
