@@ -32,6 +32,7 @@ RUNBOOK: dict[str, dict[str, Any]] = {
         "botfleet_health_checks[2].http.url": "http://localhost:9000/status",
         "botfleet_start_trades": True,
         "botfleet_database_backup": "/backup/pre-deploy.sql",
+        "botfleet_confirm_within": 300,  # no runbook's: the examples have the dead man's switch on
     },
     "quantum_trader": {
         "botfleet_go_live_flag": "/opt/quantum_trader/go_live.active",
@@ -52,6 +53,7 @@ RUNBOOK: dict[str, dict[str, Any]] = {
         "botfleet_health_checks[2].http.url": "http://localhost:8000/api/risk/ess/status",
         "botfleet_contacts | map(attribute='level') | list": ["CRITICAL", "HIGH", "MEDIUM"],
         "botfleet_contacts[0].name": "On-call Engineer",
+        "botfleet_confirm_within": 300,
     },
 }
 ACCEPT = """\
