@@ -64,6 +64,9 @@ class Job:
             },
         )
 
+    exited: int
+    """The exit code of the ansible-runner that ended last."""
+
     def run(self, playbook: str = PLAYBOOK, *arguments: str) -> str:
         """Run it here; what was printed."""
         return self._call("run", str(self.directory), "-p", playbook, "-i", IDENT, *arguments).decode()
@@ -111,6 +114,7 @@ class Job:
             check=False,
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
+        self.exited = done.returncode
         return done.stdout
 
 
@@ -132,7 +136,7 @@ def loud_job(pair: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A rollback of the pair at the highest verbosity, which has ended."""
     pair.up()
     job = Job(pair, tmp_path_factory.mktemp("loud") / "job")
-    printed = job.run(PLAYBOOK, "-vvvvv")
+    printed = job.run(PLAYBOOK, "-vvvvv", "--forks", "7")
     assert job.code() == 0, printed
     return job
 
@@ -141,7 +145,7 @@ def loud_job(pair: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Job:
 def test_a_fleet_is_restored(job: Job, pair: Fleet, way: str) -> None:
     """The results are in the event stream, the record comes back with the artifacts."""
     printed = getattr(job, way)()
-    assert job.code() == 0, printed
+    assert (job.code(), job.exited) == (0, 0), printed
     assert (job.artifacts / "status").read_text() == "successful"
     for bot in ("tn-1", "qt-1"):
         assert (pair.page(bot) or {})["trading"] is False
@@ -165,6 +169,7 @@ def test_a_bot_that_is_not_safe_fails_the_job(
     job = Job(pair, tmp_path / "job")
     printed = getattr(job, way)()
     assert job.code() == 2, printed
+    assert job.exited == (2 if way == "run" else 0), "process says only that it has processed"
     assert (job.artifacts / "status").read_text() == "failed"
     statuses = {step["id"]: step["status"] for step in job.transactions("qt-1")["halt"]["steps"]}
     assert statuses["flag"] == "failed" and statuses["stop"] == "changed"
@@ -181,6 +186,11 @@ def test_the_timeline_has_its_lines_beside_those_of_the_runner(loud_job: Job) ->
     for line in (r"\] halt begins: 2 bots", r"\] halt ends: 2 ok, after ", r"^outcome +restored"):
         assert len(re.findall(line, shown, re.MULTILINE)) == 1, shown
         assert len([event for event in loud_job.events() if re.search(line, event["stdout"], re.MULTILINE)]) == 1
+
+
+def test_the_runner_passes_forks_on_and_checks_no_host_keys_unless_told(loud_job: Job) -> None:
+    ran = json.loads((loud_job.artifacts / "command").read_text())
+    assert "--forks 7" in " ".join(ran["command"]) and ran["env"]["ANSIBLE_HOST_KEY_CHECKING"] == "False"
 
 
 def test_secrets_are_in_no_artifact(loud_job: Job) -> None:
