@@ -187,7 +187,7 @@ def image(session: nox.Session) -> None:
 @nox.session
 @on_each_core
 def installed(session: nox.Session, core: str) -> None:
-    """The tarball, installed into an empty place by this ansible-core, rolls back the demo fleet from there."""
+    """The tarball, installed into an empty place by this ansible-core, arms and rolls back its demo fleet."""
     programs = environments.core_environment(session, core)
     env = {"BOTFLEET_TARBALL": str(tarball.build(session)), "BOTFLEET_PROGRAMS": str(programs)}
     session.run("pytest", "tests/installed", *session.posargs, env=env)
@@ -249,7 +249,7 @@ def playbooks(session: nox.Session) -> None:
 def fleet(session: nox.Session) -> None:
     """A real host with systemd, reached over SSH."""
     need_hosts(session)
-    session.run("pytest", "tests/fleet", *session.posargs)
+    session.run("pytest", "tests/fleet", *session.posargs, env={"BOTFLEET_FLEET": "tests"})  # beside anybody's own
 
 
 @nox.session
