@@ -11,17 +11,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .fleet import CACHE, ROOT
+from . import maker
+from .fleet import CACHE, ROOT, enter, pids
+from .fleet import FLEET as CONTAINERS
 
-__all__ = ["ANSIBLE", "CACHE", "ROOT", "Host", "host"]
-
-ANSIBLE = str(Path(sys.executable).with_name("ansible-playbook"))
 FLEET = [sys.executable, str(Path(__file__).with_name("fleet.py"))]
+ANOTHER_BOOT = """\
+cat /proc/sys/kernel/random/uuid > /run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
+"""
+"""A container that is started again has the id of its machine's boot, as before."""
 
 
 class Host:
@@ -57,7 +62,7 @@ class Host:
         with tempfile.TemporaryDirectory() as directory:
             playbook, results = Path(directory, "play.yml"), Path(directory, "results.json")
             playbook.write_text(json.dumps([play]))
-            command = [ANSIBLE, "-i", str(CACHE / "hosts.yml"), str(playbook)]
+            command = [maker.ANSIBLE, "-i", str(CACHE / "hosts.yml"), str(playbook)]
             done = subprocess.run(
                 command, env=self._environment, capture_output=True, text=True, check=False, timeout=120
             )
@@ -81,6 +86,34 @@ class Host:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def outside(self, script: str) -> str:
+        """The same without SSH, for what nobody reaches."""
+        command = [*enter(pids()[self.name]), "sh", "-es"]
+        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @contextmanager
+    def unplugged(self) -> Iterator[None]:
+        """Its link is down: nothing comes in, and nothing goes out."""
+        link = ["nsenter", f"--target={pids()[self.name]}", "--net", "ip", "link", "set", "eth0"]
+        subprocess.run([*link, "down"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*link, "up"], check=True)
+
+    def reboot(self, directory: Path) -> None:
+        """As after a power failure. It may get another address, which the README's bot in this directory gets, too."""
+        subprocess.run(["podman", "restart", "--time", "0", f"{CONTAINERS}-{self.name}"], check=True)
+        done = _fleet("up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.address = done.stdout.splitlines()[-1].split()[1]
+        self.outside(ANOTHER_BOOT)
+        inventory = json.loads((directory / "bots.yml").read_text())
+        inventory["bots"]["hosts"]["maker-1"]["ansible_host"] = self.address
+        (directory / "bots.yml").write_text(json.dumps(inventory))
+
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[Host]:
@@ -95,7 +128,38 @@ def host() -> Iterator[Host]:
     name, address = done.stdout.splitlines()[-1].split()
     yield Host(name, address)
     if not was_up:
-        _fleet("down")
+        done = _fleet("down")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert left() == [], "make fleet-down removes all of it"
+
+
+def left() -> list[str]:
+    """What podman has of the fleet: containers, running or not, and networks."""
+    containers = ["ps", "--all", "--filter", f"label=botfleet={CONTAINERS}", "--format", "{{.Names}}"]
+    networks = ["network", "ls", "--filter", f"name=^{CONTAINERS}$", "--format", "{{.Name}}"]
+    return [
+        name
+        for command in (containers, networks)
+        for name in subprocess.run(["podman", *command], capture_output=True, text=True, check=True).stdout.split()
+    ]
+
+
+@pytest.fixture(scope="session")
+def arming(host: Host, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script that arms a deployed bot: it brings back what arm.yml has left there once."""
+    directory = tmp_path_factory.mktemp("arming")
+    maker.deploy(host, directory)
+    code, output, _report = maker.arm(directory)
+    assert code == 0, output
+    host.shell(maker.KEEP)
+    return maker.ARMED
+
+
+@pytest.fixture
+def deployed(host: Host, tmp_path: Path) -> Host:
+    """The host, not armed, with the README's bot."""
+    maker.deploy(host, tmp_path)
+    return host
 
 
 def _fleet(command: str) -> subprocess.CompletedProcess[str]:

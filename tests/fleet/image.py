@@ -1,7 +1,11 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images of test hosts, built from Debian's packages; each is built again when what it is made of changes."""
+"""The images of test hosts, each built again when what it is made of changes.
+
+They are built from Debian's packages alone, which any machine reaches that can install podman; a registry of images is
+one more thing to reach, and what it has has neither systemd nor sshd, so most of the work would be left.
+"""
 
 from __future__ import annotations
 

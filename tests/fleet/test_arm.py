@@ -8,24 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.schemas import problems
+from .conftest import Host
+from .maker import STATE, UNIT_D, arm, paths, rollback
 
-from .conftest import ANSIBLE, CACHE, ROOT, Host
-from .test_rollback_on_systemd import deployed, rollback
-
-__all__ = ["deployed"]  # a fixture
-
-WHEELS = str(ROOT / ".cache" / "wheels")
 pytestmark = pytest.mark.timeout(900)  # several playbooks, each over SSH
-STATE = "/var/lib/botfleet"
-UNIT_D = "/etc/systemd/system/maker-1.service.d"
 DROP_IN = f"{UNIT_D}/botfleet.conf"
 FOUND = f"find {STATE} {UNIT_D} -printf '%p %m %u %s %T@\\n' 2> /dev/null | sort"
 YAML = """\
@@ -34,6 +25,19 @@ for directory in /srv/maker-1/config /backup/config-*; do
   chown bot: $directory/go_live.yaml
 done
 """
+OTHER_VERSION = f"""\
+echo '# others' >> {STATE}/venv/requirements.txt
+sed -i 's/halted/stopped/' {DROP_IN}
+systemctl daemon-reload
+"""
+"""As a version of the collection leaves them that pins other packages and has other conditions."""
+TROUBLE = f"""\
+mkdir {UNIT_D}; printf '[Unit]\\nConditionPathExists=|/srv\\n' > {UNIT_D}/own.conf
+systemctl --quiet mask masked; systemctl daemon-reload
+mkdir -p /var/lib/busy/other; sleep 600 < /dev/null > /dev/null 2>&1 &
+printf '{{"pid": %s, "start_time": %s}}' $! $(cut -d' ' -f22 /proc/$!/stat) > /var/lib/busy/other/lock
+"""
+"""A condition that would start a halted bot, a unit that nothing starts, a lock whose holder lives."""
 
 
 class Bare(Host):
@@ -42,10 +46,6 @@ class Bare(Host):
     def __init__(self, host: Host, directory: Path) -> None:
         super().__init__(host.name, host.address)
         self.directory = directory
-        self.say(
-            botfleet_has_database=False,
-            botfleet_contacts=[{"name": "On-call Engineer", "reach": "+1-555-0199"}],
-        )
 
     def say(self, bot: str = "maker-1", **variables: Any) -> None:
         """More of a bot in the inventory."""
@@ -56,24 +56,12 @@ class Bare(Host):
 
     def arm(self, *arguments: str, **inputs: Any) -> tuple[int, str, dict[str, Any]]:
         """Exit code, output and the readiness report."""
-        artifacts = self.directory / "artifacts"
-        given = {"scope": "maker-1", "botfleet_artifacts_dir": str(artifacts), "arm_wheels": WHEELS, **inputs}
-        command = [ANSIBLE, "-i", str(CACHE / "hosts.yml"), "-i", str(self.directory / "bots.yml")]
-        command += [str(ROOT / "playbooks" / "arm.yml"), "-e", json.dumps(given), *arguments]
-        environment = {**self._environment, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "default"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=280)
-        path = artifacts / "readiness.json"
-        report = json.loads(path.read_text()) if path.exists() else {}
-        assert not report or problems("readiness", report) == []
-        return done.returncode, done.stdout + done.stderr, report
+        return arm(self.directory, *arguments, **inputs)
 
 
 @pytest.fixture
-def bare(deployed: Host, tmp_path: Path) -> Iterator[Bare]:
-    undo = f"rm -rf {STATE} {UNIT_D}; systemctl daemon-reload"
-    deployed.shell(undo)
-    yield Bare(deployed, tmp_path)
-    deployed.shell(undo)
+def bare(deployed: Host, tmp_path: Path) -> Bare:
+    return Bare(deployed, tmp_path)
 
 
 def changed(output: str, bot: str = "maker-1") -> int:
@@ -120,30 +108,45 @@ def test_an_armed_host_rolls_back_what_a_bare_one_cannot(bare: Bare) -> None:
     code, output, report = bare.arm()
     assert code == 0 and says(report, "rehearsed").startswith("no rollback of it"), output
     step = {"name": "Look", "id": "look", "go_live_flag": {"path": "/srv/maker-1/go_live.active", "state": "absent"}}
-    stages = [{"name": "halt", "steps": [step]}]
-    (looked,) = bare.modules(
-        {"tradeops.botfleet.transaction": {"rollback_id": "look", "stages": stages}, "check_mode": True}
-    )
-    assert looked["path"] == "agent", looked
+    look = {
+        "tradeops.botfleet.transaction": {"rollback_id": "look", "stages": [{"name": "halt", "steps": [step]}]},
+        "check_mode": True,
+    }
+    bare.shell("echo root:CANARY-root | chpasswd")
+    su = {"ansible_become_method": "ansible.builtin.su", "ansible_become_password": "CANARY-root"}
+    looked = bare.modules(look, {**look, "vars": {"ansible_pipelining": False}}, {**look, "vars": su})
+    assert [result["failed"] for result in looked] == [False] * 3, looked
+    assert [result["path"] for result in looked] == ["agent", "module", "module"], "neither can pipe a request"
 
     code, output, record = rollback(bare.directory)
     assert code == 0 and record["outcome"] == "restored", output
+    assert paths(output) == {"agent"}
     assert "false" in bare.shell("cat /srv/maker-1/config/go_live.yaml")
+
+    bare.shell(OTHER_VERSION)
     code, output, report = bare.arm()
     assert code == 0 and says(report, "rehearsed").startswith(f"rollback {record['rollback_id']} is "), output
+    assert "others" not in bare.shell(f"cat {STATE}/venv/requirements.txt")
+    assert f"|!{STATE}/maker-1/halted" in bare.shell("systemctl cat maker-1")
 
 
-def test_a_unit_with_a_triggering_condition_of_its_own_is_refused(bare: Bare) -> None:
-    """With it, a reboot would start a bot that was halted. Nothing was touched; the rest is reported all the same."""
-    bare.shell(
-        f"mkdir {UNIT_D}; printf '[Unit]\\nConditionPathExists=|/srv\\n' > {UNIT_D}/own.conf; systemctl daemon-reload"
-    )
-    was = bare.shell(FOUND)
-    code, output, report = bare.arm()
-    assert code != 0 and not report["ready"], output
+def test_what_cannot_be_armed_is_refused_and_the_rest_is_reported(bare: Bare) -> None:
+    """Each with one sentence, and nothing was touched. Here four bots of one host, each with its own trouble."""
+    bare.shell(TROUBLE)
+    own = json.loads((bare.directory / "bots.yml").read_text())["bots"]["hosts"]["maker-1"]
+    bare.say("gone", **{**own, "botfleet_service_name": "gone"})
+    bare.say("masked", **{**own, "botfleet_service_name": "masked"})
+    bare.say("busy", **{**own, "botfleet_state_dir": "/var/lib/busy"})
+    found = f"{FOUND}; find /var/lib/busy"
+    was = bare.shell(found)
+    code, output, report = bare.arm(scope="bots")
+    assert code != 0 and not [row for row in report["bots"] if row["ready"]], output
     assert "unit maker-1.service has ConditionPathExists=|/srv of its own" in says(report, "armed")
+    assert "unit gone.service is not-found on this host" in says(report, "armed", "gone")
+    assert "unit masked.service is masked on this host" in says(report, "armed", "masked")
+    assert "a transaction of other is under way on this host" in says(report, "armed", "busy")
     assert says(report, "contacts") == "On-call Engineer: +1-555-0199"
-    assert bare.shell(FOUND) == was
+    assert bare.shell(found) == was
 
 
 def test_what_is_old_or_broken_is_replaced_and_disarming_leaves_the_state(bare: Bare) -> None:

@@ -6,33 +6,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import FLEET, Host
-from .fleet import FLEET as CONTAINERS
-from .test_rollback_on_systemd import deployed, rollback
+from .conftest import Host
+from .maker import STATE, paths, rollback
 
-__all__ = ["deployed"]  # a fixture
-
-MARKER, TOKEN = "/var/lib/botfleet/maker-1/halted", "/run/botfleet/maker-1/start"
-DROP_IN = f"""\
-mkdir -p /etc/systemd/system/maker-1.service.d
-cat > /etc/systemd/system/maker-1.service.d/botfleet.conf <<'END'
-[Unit]
-ConditionPathExists=|!{MARKER}
-ConditionPathExists=|{TOKEN}
-END
-systemctl daemon-reload
-systemctl --quiet add-wants multi-user.target maker-1
-"""
+MARKER, TOKEN = f"{STATE}/maker-1/halted", "/run/botfleet/maker-1/start"
 UNDO = """\
 rm -f /etc/systemd/system/broken.service
-rm -rf /etc/systemd/system/maker-1.service.d /etc/systemd/system/multi-user.target.wants/maker-1.service /run/botfleet
 systemctl daemon-reload
 systemctl reset-failed
 """
@@ -40,27 +25,22 @@ SICK = [{"name": "Nobody listens", "http": {"url": "http://127.0.0.1:9/"}}]
 
 
 class Armed:
-    """A bot whose unit has the drop-in, and comes up with its host."""
+    """A bot that is armed, and comes up with its host."""
 
-    def __init__(self, host: Host, directory: Path) -> None:
+    def __init__(self, host: Host, directory: Path, arming: str) -> None:
         self.host = host
         self.directory = directory
-        host.shell(DROP_IN)
+        host.shell(f"{arming}\nsystemctl --quiet add-wants multi-user.target maker-1")
 
     def rollback(self, **inputs: Any) -> dict[str, Any]:
         """The bot's part of the record, with the exit code of the playbook."""
         code, output, record = rollback(self.directory, botfleet_health_deadline=2, **inputs)
         (bot,) = record["bots"]
+        assert paths(output) == {"agent"}, output
         return {**bot, "code": code, "output": output}
 
     def reboot(self) -> None:
-        """As after a power failure."""
-        subprocess.run(["podman", "restart", "--time", "0", f"{CONTAINERS}-{self.host.name}"], check=True)
-        done = subprocess.run([*FLEET, "up"], capture_output=True, text=True, check=True)
-        self.host.address = done.stdout.splitlines()[-1].split()[1]
-        inventory = json.loads((self.directory / "bots.yml").read_text())
-        inventory["bots"]["hosts"]["maker-1"]["ansible_host"] = self.host.address
-        (self.directory / "bots.yml").write_text(json.dumps(inventory))
+        self.host.reboot(self.directory)
 
     def colleague(self, *verbs: str) -> str:
         """The unit's state after somebody starts it."""
@@ -82,8 +62,8 @@ class Armed:
 
 
 @pytest.fixture
-def armed(deployed: Host, tmp_path: Path) -> Iterator[Armed]:
-    bot = Armed(deployed, tmp_path)
+def armed(deployed: Host, arming: str, tmp_path: Path) -> Iterator[Armed]:
+    bot = Armed(deployed, tmp_path, arming)
     yield bot
     bot.host.shell(UNDO)
 

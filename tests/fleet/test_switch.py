@@ -17,27 +17,28 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._agent import packed
 
-from .conftest import ANSIBLE, CACHE, ROOT, Host
-from .test_rollback_on_systemd import deployed, rollback
-
-__all__ = ["deployed"]  # a fixture
+from . import maker
+from .conftest import Host
+from .fleet import CACHE
+from .maker import ANSIBLE, ENVIRONMENT, paths, rollback
 
 SECONDS = 10
 A_LITTLE = 5.0
 """Seconds that a busy machine gets to start a Python, stop the bot and read it back."""
 CODE = ["module", "agent"]
-STATE = "/var/lib/botfleet/maker-1"
+STATE = f"{maker.STATE}/maker-1"
 FLAG = "/srv/maker-1/go_live.active"
+ORDERS = "grep -c order /srv/ledger/maker-1"
 
 
 class Fleet:
-    """One bot, and a controller that carries out the stage roles one by one."""
+    """One bot, and a controller that carries out the stage roles one by one. path: how they get to the host."""
 
-    def __init__(self, host: Host, directory: Path) -> None:
+    def __init__(self, host: Host, directory: Path, path: str) -> None:
         self.host = host
         self.directory = directory
+        self.path = path
 
     def start(self, *, verify: bool, pause: float = 0, **variables: Any) -> subprocess.Popen[str]:
         """A controller that halts and resumes, thinks for a while, then verifies."""
@@ -58,7 +59,7 @@ class Fleet:
         inventories = ["-i", str(CACHE / "hosts.yml"), "-i", str(self.directory / "bots.yml")]
         return subprocess.Popen(
             [ANSIBLE, *inventories, str(playbook), "-vvv", "-e", json.dumps(given)],
-            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections")},
+            env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -69,6 +70,7 @@ class Fleet:
         controller = self.start(verify=True, **variables)
         output, _none = controller.communicate(timeout=120)
         assert controller.returncode == 0, output
+        assert paths(output) == {self.path}, output
         return output
 
     def kill_after_start(self, **variables: Any) -> None:
@@ -80,6 +82,7 @@ class Fleet:
             os.killpg(controller.pid, signal.SIGKILL)
             output, _none = controller.communicate()
         assert controller.returncode == -signal.SIGKILL, output
+        assert paths(output) == {self.path}, output
 
     def state(self) -> str:
         return self.host.shell("systemctl is-active maker-1 || :")
@@ -112,33 +115,32 @@ def wait_for(condition: Callable[[], Any], seconds: float) -> None:
 
 
 @pytest.fixture
-def fleet(deployed: Host, tmp_path: Path, request: pytest.FixtureRequest) -> Fleet:
-    """The code that arms is a module's, which is gone by the time that it is needed, or an armed host's agent."""
-    if getattr(request, "param", "") == "agent":
-        agent = f"/var/lib/botfleet/agent/{packed().digest}.pyz"
-        deployed.shell(
-            "mkdir -p /var/lib/botfleet/agent /var/lib/botfleet/venv/bin\n"
-            "ln -s /usr/bin/python3 /var/lib/botfleet/venv/bin/python\n"
-            f"base64 -d > {agent} <<'END'\n{base64.encodebytes(packed().content).decode()}END\n"
-            f"/var/lib/botfleet/venv/bin/python -I {agent}\n"
-        )
-    return Fleet(deployed, tmp_path)
+def fleet(deployed: Host, arming: str, tmp_path: Path, request: pytest.FixtureRequest) -> Fleet:
+    """The code that the timer runs is a module's, which is gone by the time that it is needed, or the agent's."""
+    path = getattr(request, "param", "module")
+    if path == "agent":
+        deployed.shell(arming)
+    return Fleet(deployed, tmp_path, path)
 
 
 @pytest.mark.parametrize("fleet", CODE, indirect=True)
 def test_a_bot_whose_controller_was_killed_is_stopped_by_its_host(fleet: Fleet) -> None:
-    """S1.3, S4.2: in time, with a flag that somebody raised since; the next rollback tells it and completes."""
+    """S1.3, S4.2: in time, with no network, and a flag that somebody raised since; the next rollback tells it."""
     fleet.kill_after_start()
-    fleet.host.shell(f"touch {FLAG}; chown bot: {FLAG}")
-    (timer,) = fleet.timers()
-    assert "botfleet-switch-maker-1-" in timer
-    wait_for(lambda: fleet.state() == "inactive", SECONDS + A_LITTLE)
+    with fleet.host.unplugged():
+        outside = fleet.host.outside
+        ordered = outside(ORDERS)
+        assert outside(f"touch {FLAG}; chown bot: {FLAG}; systemctl is-active maker-1") == "active"
+        assert outside("systemctl show -p AccuracyUSec --value 'botfleet-switch-maker-1-*.timer'") == "100ms"
+        wait_for(lambda: outside("systemctl is-active maker-1 || :") == "inactive", SECONDS + A_LITTLE)
+        wait_for(lambda: outside(f"ls {STATE}/switch_fired || :"), A_LITTLE)
+        assert outside(f"test -e {FLAG} && echo up || echo down") == "down"
     assert SECONDS - 2 < fleet.ran_for() < SECONDS + A_LITTLE
-    wait_for(lambda: fleet.host.shell(f"ls {STATE}/switch_fired || :"), A_LITTLE)
-    assert fleet.host.shell(f"test -e {FLAG} && echo up || echo down") == "down"
     assert [json.loads(line)["event"] for line in fleet.journal().splitlines()][-5:-3] == ["switch_fired", "made_safe"]
     assert fleet.host.shell(f"ls {STATE}/rb-switch").split() == ["journal.jsonl", "results.json"]
     assert fleet.timers() == []
+    assert fleet.host.shell("cat /srv/maker-1/RELEASE") == "20251204-142200", "it reverts nothing"
+    assert fleet.host.shell(ORDERS) == ordered, "it sends no order"
 
     code, output, record = rollback(fleet.directory, confirm_within=120)
     (bot,) = record["bots"]
@@ -162,6 +164,22 @@ def test_the_same_rollback_starts_and_verifies_it_anew(fleet: Fleet) -> None:
     time.sleep(SECONDS + 1)
     assert fleet.host.shell("systemctl show -p MainPID --value maker-1") == pid
     assert fleet.journal().count('"switch_fired"') == 1 and '"switch_confirmed"' in fleet.journal()
+
+
+@pytest.mark.parametrize("fleet", ["agent"], indirect=True)
+def test_a_reboot_before_it_fires_leaves_the_bot_down(fleet: Fleet) -> None:
+    """S1.3, S1.6: its timer went with the boot, the marker holds; the same rollback is not too late then."""
+    fleet.host.shell("systemctl --quiet add-wants multi-user.target maker-1")
+    fleet.kill_after_start()
+    deadline = json.loads(fleet.host.shell(f"cat {STATE}/rb-switch/switch.json"))["deadline"]
+    fleet.host.reboot(fleet.directory)
+    wait_for(lambda: time.monotonic() > deadline, SECONDS)  # of a container and its machine it is the same clock
+    assert fleet.state() == "inactive" and fleet.timers() == []
+    assert fleet.host.shell(f"ls {STATE}/halted {STATE}/rb-switch/switch.json").count(STATE) == 2
+
+    fleet.run()
+    assert fleet.state() == "active" and fleet.timers() == []
+    assert '"switch_fired"' not in fleet.journal() and '"switch_confirmed"' in fleet.journal()
 
 
 @pytest.mark.parametrize("fleet", CODE, indirect=True)
