@@ -130,6 +130,9 @@ def test_what_each_bot_lacks_is_reported(fleet: Fleet) -> None:
     assert armed.point("tn-1", "contacts")[0] is False
     assert "release-*" in armed.point("tn-1", "version")[1]
     assert "emergency: step 'The bot is healthy' of stage verify" in armed.point("qt-1", "plans")[1]
+    table = " ".join(armed.output.split())
+    assert "bot kind ready armed version config database plans contacts rehearsed" in table
+    assert "tn-1 trading_node NO ok NO " in table and "qt-1 quantum_trader NO ok ok " in table
     backup.touch()
     fleet.overrides = {"tn-1": {**fleet.overrides["tn-1"], "botfleet_tag_pattern": "deploy-*"}}
     armed = Armed(fleet, arm_required=["armed", "database"])
