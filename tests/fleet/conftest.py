@@ -30,7 +30,7 @@ mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 
 
 class Host:
-    """One host of the fleet, reached only over SSH."""
+    """One host of the fleet, reached over SSH, or past it by whoever owns its machine."""
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
