@@ -111,7 +111,8 @@ class Host:
     def _replace(self, path: str, mount: str) -> None:
         """Mount over a directory what holds the same; the heal brings the changes that were made there back."""
         kept = f"/root/kept{path.replace('/', '-')}"
-        self.run(f"mkdir -p {path}; rm -rf {kept}; cp -a {path} {kept}")
+        copy = f"{{ rm -rf {kept}; cp -a {path} {kept}; }}"  # fails when what it lists is gone before it is read
+        self.run(f"mkdir -p {path}; {copy} || {{ sleep 0.2; {copy}; }}")
         owner = self.run(f"stat -c %u:%g {path}")
         self._in_its_mounts(mount)
         self.run(f"cp -a {kept}/. {path}; chown {owner} {path}")
