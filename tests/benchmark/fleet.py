@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks" / "fleet.json")
     options = parser.parse_args()
-    turns = {way: options.rounds for way in options.ways}
+    turns = dict.fromkeys(options.ways, options.rounds)
     turns |= {"builtin": options.builtin_rounds} if options.builtin_rounds and "builtin" in turns else {}
     up = [sys.executable, str(Path(fleet.__file__)), "up", "--bots", "--hosts", str(options.hosts)]
     subprocess.run(up, check=True)
