@@ -88,7 +88,7 @@ def test_a_bad_batch_stops_the_roll(fleet: Fleet) -> None:
     When its host does not answer the next time, what the first one came to still stands.
     """
     fleet.overrides["tn-10"] = {"botfleet_build": ["false"]}
-    bots = {"batch": 1, "scope": "tn-1:tn-10:qt-1", "rollback_id": "rb-batch"}
+    bots: dict[str, Any] = {"batch": 1, "scope": "tn-1:tn-10:qt-1", "rollback_id": "rb-batch"}
     run = fleet.rollback(**bots)
     assert run.code != 0
     assert sorted(run.states().values()) == ["restored", "safe", "safe"], run.output
