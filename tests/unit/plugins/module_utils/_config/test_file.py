@@ -405,9 +405,9 @@ def test_sharing_in_the_other_parts_of_a_file_costs_no_time():
     """A chain of anchors that would be 2^40 values written out."""
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
     config = ConfigFile("/x", "yaml", "\n".join([*lines, "flag: false\n"]))
-    start = time.monotonic()
+    start = time.process_time()
     assert config.with_values({("flag",): True}).switch(("flag",)).holds(True)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 30
 
 
 @pytest.mark.parametrize("format_name", ["json", "env"])
@@ -422,6 +422,6 @@ def test_five_megabytes_are_edited_in_seconds(format_name, tmp_path):
     else:
         text = "on=false\n" + "".join(f'export VARIABLE_{n}="{"x" * 60}" # note\n' for n in rows)
     assert len(text) > 5e6
-    start = time.monotonic()
+    start = time.process_time()
     assert edited(format_name, text, {"on": True}, tmp_path) == text.replace("false", "true")
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30, "s of CPU, of which it takes a few: not quadratic in the size"

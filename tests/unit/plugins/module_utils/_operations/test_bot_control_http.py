@@ -252,12 +252,12 @@ def test_an_api_that_nobody_can_reach_is_one_sentence() -> None:
 
 
 def test_an_api_that_hangs_takes_its_time_limit() -> None:
-    with serving(lambda _asked: time.sleep(1.5) or (200, {}, b"0")) as url:  # type: ignore[func-returns-value]
+    with serving(lambda _asked: time.sleep(4) or (200, {}, b"0")) as url:  # type: ignore[func-returns-value]
         started = time.monotonic()
         outcome = control(
             interface="http", state="flat", timeout=0.2, requests={"exit": {"url": url}, "status": {"url": url}}
         )
-        assert time.monotonic() - started < 1.4
+        assert time.monotonic() - started < 3.8
     assert "gave no whole answer within 0.2 s" in outcome.message
 
 

