@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 import noxfile  # noqa: E402  # found through the path above
 
 WORDS = {"success": "passed", "skipped": "skipped"}
-BESIDE = {"fleet", "faults", "molecule", "managed"}  # they mostly wait, so the others go on meanwhile
+BESIDE = {"fleet", "faults", "molecule", "managed", "freqtrade"}  # they mostly wait, so the others go on meanwhile
 
 
 class Lane:
