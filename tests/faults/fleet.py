@@ -136,7 +136,9 @@ class Controller:
 
     def run(self, playbook: Path, *arguments: str) -> Controller:
         """Run any other playbook to its end."""
-        self._start(*self._playbook(playbook, *arguments)).wait(timeout=600)
+        command, environment = self._playbook(playbook, *arguments)
+        patient = {"ANSIBLE_TIMEOUT": "60"}  # s: hosts that have just booted share two cores
+        self._start(command, environment | patient).wait(timeout=600)
         return self
 
     def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
