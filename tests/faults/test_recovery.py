@@ -33,6 +33,7 @@ UNDONE: Line = {"event": "undo_begin", "step": "revert/code"}
         twice("halt/stop", begin("preserve/config"), end("preserve/config")),
         twice("revert/code"),
         twice("resume/start"),
+        twice("verify/unmark"),
         [begin("revert/code"), end("revert/code"), begin("revert/code"), end("revert/code", "unchanged")],
     ],
 )
@@ -44,6 +45,7 @@ def test_twice(journal: list[Line]) -> None:
     "journal",
     [
         [begin("halt/flag"), end("halt/flag"), begin("halt/flag"), end("halt/flag", "unchanged")],
+        [begin("verify/unmark"), end("verify/unmark"), begin("verify/unmark"), end("verify/unmark", "unchanged")],
         twice("halt/flag", begin("revert/code")),
         twice("halt/stop", begin("resume/start")),
         twice("revert/code", UNDONE),
