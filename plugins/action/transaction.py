@@ -93,7 +93,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in self._task.args.items() if value is not None}
-        if given.get("stages_from"):
+        if given.get("stages_from") and not given.get("validated_from"):
             given["stages"] = self._stages(given["stages_from"], variables)
         for scope in [*(given.get("stages") or []), given.get("safe") or {}]:
             if isinstance(scope, dict):  # nested omit placeholders survive in ansible-core 2.18

@@ -117,8 +117,8 @@ options:
     type: str
   validated_from:
     description:
-      - Name of the variable that a transaction with O(validate_only) registered.
-      - Its stages, and what is safe, are carried out as they were rendered then, instead of being rendered again.
+      - Name of the variable that a transaction with the same stages and O(validate_only) registered.
+      - They, and what is safe, are carried out as they were rendered then, instead of being rendered again.
     type: str
   safe:
     description: What must be read back for the bot to be called safe, written as steps. A step with C(until_resume)

@@ -42,4 +42,4 @@ OPTIONS: dict[str, Any] = {
     "preempt_after": {"type": "float", "default": 10.0},
     "validate_only": {"type": "bool", "default": False},
 }
-CONSTRAINTS: dict[str, Any] = {"required_one_of": [("stages", "stages_from", "validated_from")]}
+CONSTRAINTS: dict[str, Any] = {"required_one_of": [("stages", "stages_from")]}

@@ -142,10 +142,10 @@ def test_what_was_validated_is_carried_out_as_it_was_rendered(either_path: Contr
     run = either_path.play(
         [
             task("validated", stages_from="bot_stages", safe=safe, validate_only=True),
-            task("planned", validated_from="validated") | {"check_mode": True},
+            task("planned", stages_from="bot_stages", validated_from="validated") | {"check_mode": True},
             {"ansible.builtin.set_fact": {"bot_stages": []}},
-            task("done", validated_from="validated"),
-            task("never_validated", validated_from="planned"),
+            task("done", stages_from="bot_stages", validated_from="validated"),
+            task("never_validated", stages_from="bot_stages", validated_from="planned"),
             task("nothing", stages_from="nowhere") | {"vars": {"bot_stages": []}},
         ],
         bot_stages=[{**named, "steps": [lower("flag"), lower("odd", "{{ root }}/{{ odd }}")]}],
