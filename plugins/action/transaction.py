@@ -41,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         if arguments["validated_from"]:
             arguments.update(self._validated(arguments["validated_from"], variables))
         else:
-            reader = StepReader(self._values.render, variables.get("omit"), problems, no_secrets)
+            reader = StepReader(self._values, variables.get("omit"), problems, no_secrets)
             for stage in arguments["stages"]:
                 stage["steps"] = self._steps(reader, stage, variables)
             arguments["safe"] = {"steps": self._steps(reader, arguments["safe"] or {}, variables)}

@@ -19,9 +19,11 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ..module_utils._registry import OPERATIONS as REGISTRY
 from ..module_utils._transaction.request import MODES
 from ..module_utils._transaction.secrets import placeholder
+from ._variables import Variables
 
 Raw = Mapping[str, Any]
-KEYWORDS = {"args", "id", "name", "mode", "when", "timeout", "until_resume", "required"}
+KEYWORDS = {"args", "id", "loop", "name", "mode", "when", "timeout", "until_resume", "required"}
+ITEM = "item"
 COLLECTION = "tradeops.botfleet."
 SWITCH = re.compile("botfleet_go_live_")  # variables of what forbids a bot to trade (S4.2, S4.3)
 OPERATIONS = dict(REGISTRY)  # all of them, loaded once before Ansible forks a worker for each bot
@@ -34,7 +36,7 @@ class BadStep(Exception):
 class StepReader:
     """Turns steps as a role writes them into steps as the host takes them.
 
-    template: renders a value with the bot's variables
+    variables: of the bot
     omit: the text that means "leave this option out" in ansible-core 2.18; templating itself does it since
     secrets: names that placeholders may use, each with why it cannot be had, or None
     no_secrets: why there are none at all
@@ -42,12 +44,12 @@ class StepReader:
 
     def __init__(
         self,
-        template: Callable[[Any], Any],
+        variables: Variables,
         omit: Any,
         secrets: Mapping[str, str | None],
         no_secrets: str = "",
     ) -> None:
-        self._template = template
+        self._variables = variables
         self._omit = omit
         self._secrets = secrets
         self._no_secrets = no_secrets
@@ -63,13 +65,35 @@ class StepReader:
             if any(identity["id"] == step["id"] for step in steps):
                 identity["id"] += f"-{index + 1}"
             try:
-                steps.append({**identity, **self._read(raw)})
+                steps += self._read_each(raw, identity)
             except BadStep as error:
                 steps.append({**identity, "operation": _operation_key(raw) or "none", "invalid": str(error)})
         for wanted in only or []:
             if all(step["id"] != wanted for step in steps):
                 message = f"the plan asks for a step {wanted!r} that the role does not have: mend the plan"
                 steps.append({"id": wanted, "name": wanted, "operation": "none", "invalid": message})
+        return steps
+
+    def _read_each(self, raw: Raw, identity: dict[str, str]) -> list[dict[str, Any]]:
+        """A step; of one with ``loop``, one for each item, or one that is not wanted when there is none."""
+        if not isinstance(raw, Mapping) or "loop" not in raw:
+            return [{**identity, **self._read(raw)}]
+        items = self._rendered(raw["loop"])
+        if not isinstance(items, list):
+            raise BadStep(f"loop is {items!r}, which is no list: write one")
+        single = {key: value for key, value in raw.items() if key != "loop"}
+        if not items:
+            single["when"] = False
+            return [{**identity, **self._read(single)}]
+        steps = []
+        for number, item in enumerate(items, start=1):
+            one = identity if number == 1 else {**identity, "id": f"{identity['id']}-{number}"}
+            with self._variables.bound(ITEM, item) as variables:
+                reader = StepReader(variables, self._omit, self._secrets, self._no_secrets)
+                try:
+                    steps.append({**one, **reader._read(single)})
+                except BadStep as error:
+                    steps.append({**one, "operation": _operation_key(raw) or "none", "invalid": str(error)})
         return steps
 
     def _read(self, raw: Raw) -> dict[str, Any]:
@@ -120,7 +144,7 @@ class StepReader:
 
     def _render(self, value: Any) -> Any:
         try:
-            return self._without_omitted(self._template(value))
+            return self._without_omitted(self._variables.render(value))
         except Exception as error:  # up to ansible-core 2.18 a filter's own exceptions come through as they are
             raise BadStep(_not_set(error) or f"cannot be templated: {_first_line(error)}") from error
 

@@ -9,7 +9,8 @@ Ansible compiles a template anew wherever a variable is named, and the steps of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 try:
@@ -38,6 +39,14 @@ class Variables:
         """What the templar makes of it; raises what the templar raises."""
         rendered = self._render(value)
         return self._templar.template(value) if rendered is OMITTED else rendered
+
+    @contextmanager
+    def bound(self, name: str, value: Any) -> Iterator[Variables]:
+        """The same with one more variable, which others may name; nothing that it renders is kept."""
+        try:
+            yield Variables(self._templar, {**self._values, name: value})
+        finally:
+            self._templar.available_variables = self._values
 
     def _render(self, value: Any) -> Any:
         if isinstance(value, dict):

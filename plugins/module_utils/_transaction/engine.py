@@ -12,7 +12,7 @@ from typing import Any
 from .._operation import Operation, OperationError
 from . import switch
 from .lock import Lock, Locked
-from .request import HALT, NOT_IN_CHECK_MODE, PROOFS, RESUME, REVERT, VERIFY, Request, Stage, Step
+from .request import EXPOSURE, HALT, NOT_IN_CHECK_MODE, PROOFS, RESUME, REVERT, VERIFY, Request, Stage, Step
 from .runner import Runner
 from .safety import Safety
 from .state import BotState, Journal, NoJournal, Rollback, checked_name
@@ -270,8 +270,8 @@ class Transaction:
         return outcome if outcome["status"] in ("unchanged", "changed") else None
 
     def _reassert(self, stage: Stage) -> bool:
-        """A proven halt step is applied again until the bot was allowed to start."""
-        return stage.name == HALT and not self._journal.resume_begun()
+        """A proven step of halt is applied again until the bot was allowed to start."""
+        return stage.name in (HALT, EXPOSURE) and not self._journal.resume_begun()
 
     def _undo(self, stage: Stage) -> None:
         for result in [result for result in reversed(self._steps) if result["stage"] == stage.name]:

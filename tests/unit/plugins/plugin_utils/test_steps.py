@@ -16,6 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._steps import StepReader, template_secrets
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._variables import Variables
 
 FLAG = {"path": "/srv/bot/go_live.active", "state": "absent"}
 HTTP = {"url": "http://127.0.0.1:9000/status"}
@@ -41,10 +42,12 @@ class Controller:
         inventory = InventoryManager(loader=loader, sources="bot-1,")
         magic = VariableManager(loader=loader, inventory=inventory).get_vars(host=inventory.get_host("bot-1"))
         self.variables = {**magic, **trusted(variables)}
-        self.template: Callable[[Any], Any] = Templar(loader=loader, variables=self.variables).template
+        templar = Templar(loader=loader, variables=self.variables)
+        self.template: Callable[[Any], Any] = templar.template
+        self.values = Variables(templar, self.variables)
 
     def read(self, *raw: Any, only: Any = None, secrets: Any = None) -> list[dict[str, Any]]:
-        reader = StepReader(self.template, self.variables.get("omit"), secrets or {})
+        reader = StepReader(self.values, self.variables.get("omit"), secrets or {})
         steps = reader.read(trusted(list(raw)), only)
         json.dumps(steps)
         return steps
@@ -256,3 +259,39 @@ def test_each_secret_is_templated_alone() -> None:
     values, problems = template_secrets(raw, controller.template)
     assert values == {"good": {"api_key": "k-123456"}}
     assert problems["good"] is None and "nowhere" in str(problems["bad"]) and problems["worse"]
+
+
+def test_a_loop_is_a_step_for_each_item() -> None:
+    paths = [{"path": f"/srv/{name}"} for name in "ab"]
+    given = flag(id="flags", loop="{{ flags }}", go_live_flag={"state": "absent"}, args="{{ item }}", name="Lower them")
+    again = flag(id="then", go_live_flag={"path": "{{ item | default('/srv/c') }}", "state": "absent"})
+    steps = Controller(flags=paths).read(given, again)
+    assert [(step["id"], step["options"]["path"]) for step in steps] == [
+        ("flags", "/srv/a"),
+        ("flags-2", "/srv/b"),
+        ("then", "/srv/c"),
+    ]
+    assert [step["name"] for step in steps[:2]] == ["Lower them"] * 2
+
+
+def test_a_variable_may_name_the_item() -> None:
+    given = flag(loop="{{ flags }}", go_live_flag="{{ options }}")
+    steps = Controller(flags=["a", "b"], options={"path": "/srv/{{ item }}", "state": "absent"}).read(given)
+    assert [step["options"]["path"] for step in steps] == ["/srv/a", "/srv/b"]
+
+
+def test_what_is_wrong_with_one_item_spoils_its_step_only() -> None:
+    given = flag(loop=[{"path": "/srv/a"}, {"paht": "/srv/b"}], go_live_flag={"state": "absent"}, args="{{ item }}")
+    first, second = Controller().read(given)
+    assert first["options"]["path"] == "/srv/a" and not first.get("invalid")
+    assert (second["id"], second["operation"]) == ("flag-2", "go_live_flag") and "no option paht" in second["invalid"]
+
+
+def test_a_loop_over_nothing_is_one_step_that_is_not_wanted() -> None:
+    (step,) = Controller(flags=[]).read(flag(loop="{{ flags }}", go_live_flag="{{ undefined }}"), only=["flag"])
+    assert (step["id"], step["operation"], step["when"]) == ("flag", "go_live_flag", False)
+
+
+def test_a_loop_is_over_a_list() -> None:
+    assert invalid(flag(loop="{{ flags }}"), flags="a") == "loop is 'a', which is no list: write one"
+    assert "variable flags is not set" in invalid(flag(loop="{{ flags }}"))
