@@ -36,6 +36,7 @@ options:
   credentials:
     description:
       - C(api_key) and C(api_secret), of OKX C(api_passphrase), too.
+        Or these by exchange, named as in O(exchange).
       - One of O(credentials), O(credentials_env) and O(credentials_path) is required.
     type: dict
   credentials_env:
@@ -50,6 +51,12 @@ options:
         C({exchange}) and C({field}) are filled in, C({EXCHANGE}) and C({FIELD}) in capitals.
       - By default C(exchanges.{exchange}.{field}), in env files C({EXCHANGE}_{FIELD}).
     type: str
+  replaced_path:
+    description:
+      - Where O(tradeops.botfleet.exchange_testnet#module:keep_replaced) keeps what it replaced in O(credentials_path).
+      - If O(environment) does not know the credentials that are there, or there are none, those of production that were
+        replaced last are tried in the same way. So an account can be read once its bot is on testnet.
+    type: path
   base_url:
     description:
       - Where a gateway stands in for the exchange. C({environment}) is filled in.
@@ -203,6 +210,12 @@ change:
       description: From the start to the first clean reading, null unless it was proven.
       returned: always
       type: float
+    readings:
+      description: Of each reading the seconds since the start, the notional of all positions, and the number of orders.
+      returned: always
+      type: list
+      elements: list
+      sample: [[0.132, 36000.0, 3], [0.518, 6000.0, 1], [0.904, 0.0, 0], [1.337, 0.0, 0]]
     requests:
       description: How many were sent.
       returned: always

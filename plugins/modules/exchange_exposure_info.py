@@ -38,6 +38,7 @@ options:
   credentials:
     description:
       - C(api_key) and C(api_secret), of OKX C(api_passphrase), too.
+        Or these by exchange, named as in O(exchange).
       - One of O(credentials), O(credentials_env) and O(credentials_path) is required.
     type: dict
   credentials_env:
@@ -52,6 +53,12 @@ options:
         C({exchange}) and C({field}) are filled in, C({EXCHANGE}) and C({FIELD}) in capitals.
       - By default C(exchanges.{exchange}.{field}), in env files C({EXCHANGE}_{FIELD}).
     type: str
+  replaced_path:
+    description:
+      - Where O(tradeops.botfleet.exchange_testnet#module:keep_replaced) keeps what it replaced in O(credentials_path).
+      - If O(environment) does not know the credentials that are there, or there are none, those of production that were
+        replaced last are tried in the same way. So an account can be read once its bot is on testnet.
+    type: path
   base_url:
     description:
       - Where a gateway stands in for the exchange. C({environment}) is filled in.
@@ -118,19 +125,16 @@ notional:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._exposure.access import ACCOUNT, ONE_PLACE
 from ..module_utils._operation import Context, OperationError
 from ..module_utils._operations.exchange_exposure import ExchangeExposure
 
-ACTING = ("strategy", "clean_reads", "max_slippage", "client_id_seed", "confirm_environment")
-"""Options of exchange_exposure for what is done there, not read."""
-OPTIONS = {name: option for name, option in ExchangeExposure.OPTIONS.items() if name not in ACTING}
-
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True, **ExchangeExposure.CONSTRAINTS)
-    reading = {"strategy": "cancel_and_close", "clean_reads": 1, "max_slippage": None}
+    module = AnsibleModule(argument_spec=ACCOUNT, supports_check_mode=True, **ONE_PLACE)
+    options = {**module.params, "strategy": "cancel_and_close"}
     try:
-        account = ExchangeExposure({**module.params, **reading}, Context(check_mode=True)).observe()
+        account = ExchangeExposure.reader(options, Context(check_mode=True)).observe()
     except OperationError as error:
         module.fail_json(msg=str(error))
     account.pop("unwanted")

@@ -10,8 +10,9 @@ short_description: Send a bot's orders to the testnet of each exchange
 version_added: 1.0.0
 description:
   - Sets the testnet switch of each exchange in a YAML, JSON or env file, and the credentials that are given (S4.4).
-  - Nothing changes and the module is skipped unless O(positions=handled),
-    because production credentials are what closes positions.
+  - Production credentials are what closes positions. With O(require_flat) nothing changes unless the accounts are
+    read as flat.
+  - A switch tells nothing of the credentials beside it. With O(prove_environment) the exchange says whose they are.
   - Only the named values change; comments, order, unknown keys, quotes, line ends, owner and mode stay.
   - There is no way back to production in this module. The replaced credentials are kept in a file of mode V(0600).
 extends_documentation_fragment:
@@ -67,18 +68,100 @@ options:
       - The testnet credentials, a mapping of exchange to a mapping of field to value.
       - Credentials that are not given here stay as they are.
     type: dict
-  positions:
-    description:
-      - Set it to V(handled) once open positions are closed, or are left to their stops on purpose.
-    type: str
-    choices: [handled]
   keep_replaced:
     description:
       - The file that keeps the replaced credentials, by default O(path) with C(.replaced) added.
       - It is written before the config is. Values are only added to it, so none is ever lost.
     type: path
+  require_flat:
+    description:
+      - Before anything is changed, read each of O(accounts), and fail unless it is as its O(accounts[].strategy) wants.
+        Having no O(accounts) is a failure, too.
+      - When nothing is to be changed, nothing is asked.
+      - Check mode says what an account holds, which is no failure there, since the bot may still trade.
+    type: bool
+    default: false
+  prove_environment:
+    description:
+      - Once the config is set for testnet, send a signed read with the present credentials to each environment of
+        O(accounts), and fail unless they are those of O(accounts[].testnet_environment).
+        So production credentials beside V(testnet=true) are found out.
+      - Only of accounts whose O(accounts[].credentials_path) is O(path). Nothing but reads is ever sent.
+    type: bool
+    default: false
+  accounts:
+    description:
+      - The exchange accounts of the bot. Each is described as for M(tradeops.botfleet.exchange_exposure).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      exchange:
+        description: The exchange, by ccxt's name.
+        type: str
+        choices: [binanceusdm, bybit, okx]
+        required: true
+      environment:
+        description: The environment that is read for O(require_flat).
+        type: str
+        choices: [production, testnet, demo]
+        required: true
+      testnet_environment:
+        description:
+          - The environment that the credentials must be of for O(prove_environment), by default V(testnet),
+            or V(demo) where the exchange has no other.
+        type: str
+        choices: [testnet, demo]
+      credentials:
+        description: See O(tradeops.botfleet.exchange_exposure#module:credentials).
+        type: dict
+      credentials_env:
+        description: See O(tradeops.botfleet.exchange_exposure#module:credentials_env).
+        type: dict
+      credentials_path:
+        description: See O(tradeops.botfleet.exchange_exposure#module:credentials_path). It may be O(path).
+        type: path
+      credentials_key:
+        description: See O(tradeops.botfleet.exchange_exposure#module:credentials_key).
+        type: str
+      replaced_path:
+        description:
+          - See O(tradeops.botfleet.exchange_exposure#module:replaced_path). Only for O(require_flat).
+        type: path
+      base_url:
+        description:
+          - See O(tradeops.botfleet.exchange_exposure#module:base_url).
+            For O(prove_environment) it must lead to all environments.
+        type: str
+      markets:
+        description: See O(tradeops.botfleet.exchange_exposure#module:markets).
+        type: list
+        elements: str
+        default: []
+      symbols:
+        description: See O(tradeops.botfleet.exchange_exposure#module:symbols).
+        type: list
+        elements: str
+        default: []
+      strategy:
+        description: What must be there for O(require_flat). See O(tradeops.botfleet.exchange_exposure#module:strategy).
+        type: str
+        choices: [natural, close, cancel_and_close]
+        default: cancel_and_close
+      deadline:
+        description: Seconds for all reads of this account, before the switch and again after it.
+        type: float
+        default: 60
+      clean_reads:
+        description: Not used, one reading is enough here.
+        type: int
+        default: 2
+      max_slippage:
+        description: Not used, no order is sent.
+        type: float
 requirements:
   - ruamel.yaml on the host, for a config in YAML
+  - Python 3.10 and ccxt 4.5.80 on the host, for O(accounts)
 notes:
   - Credentials are masked in results and diffs; diffs hold only the keys that change.
   - The bot reads its config when it starts, RV(change.restart_required) says so.
@@ -86,6 +169,7 @@ notes:
     Neither is a value that an exchange shares through a YAML anchor with one that is not to change.
   - Large YAML files are read five times as fast where the C parser of ruamel.yaml (C(ruamel.yaml.clib)) is installed.
 seealso:
+  - module: tradeops.botfleet.exchange_exposure
   - module: tradeops.botfleet.go_live_flag
 author: The tradeops.botfleet authors (@tradeops)
 """
@@ -94,7 +178,6 @@ EXAMPLES = r"""
 - name: Switch every exchange in the config to its testnet
   tradeops.botfleet.exchange_testnet:
     path: /opt/quantum-trader/config/exchange.yaml
-    positions: handled
 
 - name: Switch one exchange, with its credentials
   tradeops.botfleet.exchange_testnet:
@@ -104,19 +187,29 @@ EXAMPLES = r"""
       binance:
         api_key: "{{ vault_binance_testnet_key }}"
         api_secret: "{{ vault_binance_testnet_secret }}"
-    positions: handled
     keep_replaced: /var/lib/botfleet/quantum-trader/exchange.replaced
+
+- name: Switch it once its account is flat, and let the exchange say that the new credentials are a testnet's
+  tradeops.botfleet.exchange_testnet:
+    path: /opt/quantum-trader/config/exchange.yaml
+    credentials: "{{ vault_testnet_credentials }}"
+    require_flat: true
+    prove_environment: true
+    accounts:
+      - exchange: binanceusdm
+        environment: production
+        credentials_path: /opt/quantum-trader/config/exchange.yaml
+        credentials_key: exchanges.binance.{field}
 
 - name: Switch the exchanges of an env file
   tradeops.botfleet.exchange_testnet:
     path: /opt/quantum-trader/.env
     exchanges: [binance, bybit, okx]
-    positions: handled
 """
 
 RETURN = r"""
 msg:
-  description: What was done or would be done, why it was skipped, or why it failed.
+  description: What was done or would be done, or why it failed.
   returned: always
   type: str
 before:
@@ -144,7 +237,7 @@ before:
       returned: always
       type: bool
 after:
-  description: The state after the module ran, null if it failed or was skipped.
+  description: The state after the module ran, null if it failed.
   returned: always
   type: dict
   contains:
@@ -167,6 +260,15 @@ change:
       description: The file with the replaced credentials, null if none were replaced.
       returned: always
       type: str
+    accounts:
+      description:
+        - With O(require_flat) each account as it was read before that. C(account) is its exchange and environment,
+          C(state) V(flat), or V(guarded) where O(accounts[].strategy) leaves positions to their stops, and
+          C(not_known_in) the environments that do not know the credentials.
+      returned: always
+      type: list
+      elements: dict
+      sample: [{"account": "binanceusdm production", "state": "flat", "not_known_in": ["testnet", "demo"]}]
     restart_required: *restart_required
 proof:
   description: The state read again, in which each exchange is on its testnet with the credentials given.
@@ -176,6 +278,14 @@ proof:
     path: *path
     format: *format
     exchanges: *exchanges
+    accounts:
+      description:
+        - With O(prove_environment) each account that the config opens. C(account) is its exchange and the environment
+          that its credentials are of, C(not_known_in) the environments that do not know them.
+      returned: always
+      type: list
+      elements: dict
+      sample: [{"account": "binanceusdm testnet", "not_known_in": ["production", "demo"]}]
 """
 
 from ansible_collections.tradeops.botfleet.plugins.module_utils._module import run_module

@@ -44,6 +44,11 @@ class KeptCredentials:
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             entries.append({"value": value, "testnet": testnet, "time": now})
 
+    def of_production(self, key: str) -> str | None:
+        """The value that was replaced last while the switch was not on testnet."""
+        values = [entry["value"] for entry in self._replaced.get(key, []) if entry.get("testnet") is False]
+        return values[-1] if values else None
+
     def write(self, like: os.stat_result | None) -> None:
         """Write it durably, for the same owner as the config. A directory that is missing is made, mode 0700."""
         os.close(open_directory(os.path.dirname(self.path), create=True))

@@ -13,9 +13,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .._operation import OperationError
-from .access import PLACEHOLDER, open_client, venue_class
+from .access import (
+    NoCredentials,
+    credentials,
+    has_all_environments,
+    open_client,
+    replaced_credentials,
+    venue_class,
+)
 from .calls import Calls, OutOfTime, TurnedDown, WrongKey
 from .venue import PRODUCTION
 
@@ -32,7 +40,7 @@ class Claim:
     keys: Mapping[str, str]
 
     def check(self, deadline: float) -> list[str]:
-        """Raises OperationError unless it holds, before anything else is sent.
+        """Raises OperationError unless it holds, before anything else is sent; WrongKey where they are not known there.
 
         Returns the other environments, which were asked and do not know the credentials. Behind a ``base_url`` that
         leads to one environment, no other one can be asked.
@@ -40,16 +48,16 @@ class Claim:
         name, declared = self.exchange, self.environment
         try:
             self._probe(declared, deadline)
-        except WrongKey as error:
+        except (WrongKey, TurnedDown, OutOfTime) as error:
             owners = [other for other in self._others() if self._knows(other, deadline)]
+            said = str(error) or "no answer came in time"
+            if not isinstance(error, WrongKey) and not any(PRODUCTION in (declared, owner) for owner in owners):
+                raise OperationError(f"{declared} of {name} cannot be read ({said}): nothing was sent") from error
             owner = f"they are of {' and '.join(owners)}" if owners else "no other environment knows them either"
-            raise OperationError(
-                f"the credentials of {name} are not of {declared}, {owner} ({error}): nothing was sent; "
+            raise WrongKey(
+                f"the credentials of {name} are not of {declared}, {owner} ({said}): nothing was sent; "
                 "give those of the declared environment, or declare theirs"
             ) from None
-        except (OutOfTime, TurnedDown) as error:
-            said = str(error) or "no answer came in time"
-            raise OperationError(f"{declared} of {name} cannot be read ({said}): nothing was sent") from error
         answers = {other: self._knows(other, deadline) for other in self._others()}
         both = [other for other, known in answers.items() if known and PRODUCTION in (declared, other)]
         if both:
@@ -60,9 +68,9 @@ class Claim:
         return [other for other, known in answers.items() if known is False]
 
     def _others(self) -> list[str]:
-        kind = venue_class(self.exchange)
-        asked = self.base_url is None or PLACEHOLDER in self.base_url or kind.TOLD_BY_HEADER
-        return [name for name in kind.ENVIRONMENTS if asked and name != self.environment]
+        if not has_all_environments(self.exchange, self.base_url):
+            return []
+        return [name for name in venue_class(self.exchange).ENVIRONMENTS if name != self.environment]
 
     def _knows(self, environment: str, deadline: float) -> bool | None:
         """None: it did not say."""
@@ -78,3 +86,26 @@ class Claim:
         client = open_client(self.exchange, environment, self.base_url, self.keys)
         calls = Calls(client, deadline)
         calls.read(venue_class(self.exchange)(client, calls, ()).probe)
+
+
+def proven_credentials(options: Mapping[str, Any], deadline: float) -> tuple[dict[str, str], list[str]]:
+    """Those of an account that its environment knows, and the environments that do not know them.
+
+    Where the bot's own are others by now, or gone, they are those of production that were replaced.
+    """
+
+    def proven(keys: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+        return keys, Claim(options["exchange"], options["environment"], options["base_url"], keys).check(deadline)
+
+    try:
+        return proven(credentials(options))
+    except (NoCredentials, WrongKey) as error:
+        replaced = replaced_credentials(options)
+        if not replaced:
+            raise
+        try:
+            return proven(replaced)
+        except WrongKey:
+            raise OperationError(
+                f"{error}; those kept in {options['replaced_path']} are not of {options['environment']} either"
+            ) from None

@@ -60,6 +60,7 @@ class Course:
     before, after: the first and the last reading; None: none came
     reached: whether enough clean readings came in a row
     clean_at: seconds from the start to each of these
+    readings: each that came, with seconds from the start, the notional of all positions, and how many orders there were
     cancelled: orders that were asked to be cancelled, by symbol and id
     closed: each closing order, with ``symbol``, ``side``, ``contracts``, ``client_id`` and what it ``came_to``
     refusals: what the exchange said to what it did not do
@@ -70,6 +71,7 @@ class Course:
     after: Account | None = None
     reached: bool = False
     clean_at: list[float] = field(default_factory=list)
+    readings: list[tuple[float, Decimal, int]] = field(default_factory=list)
     rounds: int = 0
     cancelled: dict[tuple[str, str], OpenOrder] = field(default_factory=dict)
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -88,14 +90,15 @@ class Flattening:
         self._used: dict[str, int] = {}
         self.course = Course()
 
-    def run(self, *, act: bool = True) -> Course:
+    def run(self, *, act: bool = True, seen: Account | None = None) -> Course:
         """Until it is proven, or the deadline; what was done by then is in the course all the same.
 
         act: False to prove only: what is left then ends it
+        seen: a reading from right before, which need not be done again, since a reading takes seconds at some exchanges
         """
         course = self.course
         try:
-            account = course.before = course.after = self._read()
+            account = course.before = course.after = self._noted(seen) if seen else self._read()
             fruitless = 0
             while True:
                 positions, orders = self._aim.left(account)
@@ -106,7 +109,7 @@ class Flattening:
                     course.rounds += 1
                     self._round(account, positions, orders)
                 else:
-                    course.clean_at.append(round(time.monotonic() - self._began, 3))
+                    course.clean_at.append(course.readings[-1][0])
                     if len(course.clean_at) >= self._aim.clean_reads:
                         course.reached = True
                         return course
@@ -125,7 +128,12 @@ class Flattening:
         return course
 
     def _read(self) -> Account:
-        return self._venue.read(self._aim.symbols)
+        return self._noted(self._venue.read(self._aim.symbols))
+
+    def _noted(self, account: Account) -> Account:
+        seconds = round(time.monotonic() - self._began, 3)
+        self.course.readings.append((seconds, account.notional, len(account.orders)))
+        return account
 
     def _round(self, account: Account, positions: list[Position], orders: list[OpenOrder]) -> None:
         held = {position.symbol for position in positions}

@@ -9,6 +9,7 @@ trading bots that run at OKX itself (grids and the like) have accounts of their 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any, Callable
@@ -29,6 +30,8 @@ CLIENT_IDS = {REGULAR: "clOrdId", CONDITIONAL: "algoClOrdId"}
 FAMILIES = ("conditional,oco", "trigger", "move_order_stop", "iceberg", "twap")
 NEWER_FAMILIES = ("chase", "smart_iceberg")
 """Of conditional orders: as many as one request may ask for. The newer ones are not known everywhere."""
+LIMIT, WINDOW = 20, 2.0  # how often OKX tells conditional orders in so many seconds; it takes other requests more often
+AT_ONCE = LIMIT // len(FAMILIES + NEWER_FAMILIES)  # readings in that time
 GONE = {"51400", "51401", "51402", "51410", "51603"}
 """What the cancelling of an order says that is filled, canceled, about to be, or unknown."""
 MEANINGS = {
@@ -56,12 +59,14 @@ class Okx(Venue):
         self._marks: dict[str, Decimal] = {}
         self._orders: tuple[OpenOrder, ...] = ()
         self._families: tuple[str, ...] = FAMILIES + NEWER_FAMILIES
+        self._read_at: list[float] = []
 
     @classmethod
     def point(cls, client: Any, environment: str, base_url: str) -> None:
         client.urls["api"] = {"rest": base_url}
         headers = {name: value for name, value in client.headers.items() if name.lower() != SIMULATED}
         client.headers = {**headers, SIMULATED: "1"} if environment == DEMO else headers
+        client.enableRateLimit = False  # it would spread the requests of each reading over a second
         client.has["fetchCurrencies"] = False
         client.options["fetchMarkets"] = {"types": ["swap"]}
         client.exceptions["exact"].update(MEANINGS)
@@ -76,6 +81,7 @@ class Okx(Venue):
     def read(self, symbols: Iterable[str]) -> Account:
         """What an order becomes is read after the order: one that fills in between is seen twice, and not never."""
         wanted = set(symbols)
+        self._keep_to_limit()
         orders = [self._order(row, CONDITIONAL) for family in self._families for row in self._algos(family)]
         rows = self._pages(self.client.private_get_trade_orders_pending, SWAPS, REGULAR)
         orders += [self._order(row, REGULAR) for row in rows]
@@ -88,6 +94,11 @@ class Okx(Venue):
 
         self._orders = tuple(filter(concerns, orders))
         return Account(tuple(filter(concerns, positions)), self._orders)
+
+    def _keep_to_limit(self) -> None:
+        if len(self._read_at) >= AT_ONCE:
+            self.calls.pause(max(0.0, self._read_at[-AT_ONCE] + WINDOW - time.monotonic()))
+        self._read_at.append(time.monotonic())
 
     def cancel(self, orders: list[OpenOrder]) -> None:
         """One that cannot be cancelled keeps no other from being so: what was refused is raised at the end."""

@@ -9,7 +9,7 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._exposure.access import VENUES, credentials, open_client, venue_class
+from .._exposure.access import ACCOUNT, ONE_PLACE, open_client, venue_class
 from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
 
 if TYPE_CHECKING:  # they need ccxt, which a host may lack
@@ -26,30 +26,18 @@ class ExchangeExposure(Operation):
     """Reads positions and orders of an account; cancels and closes what the strategy does not want, and proves it."""
 
     OPTIONS: ClassVar[dict[str, Any]] = {
-        "exchange": {"type": "str", "required": True, "choices": list(VENUES)},
-        "environment": {"type": "str", "required": True, "choices": ["production", "testnet", "demo"]},
-        "credentials": {"type": "dict", "no_log": True},
-        "credentials_env": {"type": "dict", "no_log": False},
-        "credentials_path": {"type": "path"},
-        "credentials_key": {"type": "str", "no_log": False},
-        "base_url": {"type": "str"},
-        "markets": {"type": "list", "elements": "str", "default": []},
-        "symbols": {"type": "list", "elements": "str", "default": []},
+        **ACCOUNT,
         "strategy": {
             "type": "str",
             "choices": ["natural", "close", "cancel_and_close"],
             "default": "cancel_and_close",
         },
-        "deadline": {"type": "float", "default": 60},
         "clean_reads": {"type": "int", "default": 2},
         "max_slippage": {"type": "float"},
         "client_id_seed": {"type": "str", "default": ""},
         "confirm_environment": {"type": "str"},
     }
-    CONSTRAINTS: ClassVar[dict[str, Any]] = {
-        "required_one_of": [("credentials", "credentials_env", "credentials_path")],
-        "mutually_exclusive": [("credentials", "credentials_env", "credentials_path")],
-    }
+    CONSTRAINTS: ClassVar[dict[str, Any]] = ONE_PLACE
     PROOF_IS_STATE = True
 
     def __init__(self, options: dict[str, Any], context: Context) -> None:
@@ -68,11 +56,19 @@ class ExchangeExposure(Operation):
         if unknown:
             raise OperationError(f"markets has {', '.join(unknown)}: {kind.ID} has {', '.join(kind.MARKETS)}")
         self._opened: tuple[Venue, Calls, list[str]] | None = None
+        self._seen: Account | None = None
         self._course: Course | None = None
+
+    @classmethod
+    def reader(cls, options: dict[str, Any], context: Context) -> ExchangeExposure:
+        """One that only ever reads, and once: of its own options it needs ACCOUNT and ``strategy``."""
+        acting = {"clean_reads": 1, "max_slippage": None, "client_id_seed": "", "confirm_environment": None}
+        return cls({**options, **acting}, context)
 
     def observe(self) -> State:
         venue, _calls, _denied = self._open()
-        return self._state(self._reading(venue))
+        self._seen = self._reading(venue)
+        return self._state(self._seen)
 
     def plan(self, before: State) -> Plan:
         positions, orders = before["unwanted"]["positions"], before["unwanted"]["orders"]
@@ -92,7 +88,7 @@ class ExchangeExposure(Operation):
         from .._exposure.flatten import Flattening  # noqa: PLC0415  # as above
 
         venue, calls, _denied = self._open()
-        self._course = Flattening(venue, calls, self._aim()).run()
+        self._course = Flattening(venue, calls, self._aim()).run(seen=self._seen)
         return self._change(self._course, calls)
 
     def prove(self) -> State:
@@ -119,6 +115,12 @@ class ExchangeExposure(Operation):
     def undo(self, change: State) -> str:
         raise NotUndone("a position that was closed is not opened again, nor is a cancelled order sent again")
 
+    def not_known_in(self) -> list[str]:
+        """The environments that do not know the credentials; raises OperationError unless the declared one does."""
+        from .._exposure.environment import proven_credentials  # noqa: PLC0415  # as above
+
+        return proven_credentials(self.options, self._deadline())[1]
+
     @property
     def _account(self) -> str:
         return f"the account at {self.options['exchange']} ({self.options['environment']})"
@@ -127,12 +129,10 @@ class ExchangeExposure(Operation):
         """The venue, once the credentials are proven to be of the declared environment."""
         if self._opened is None:
             from .._exposure.calls import Calls, OutOfTime, TurnedDown  # noqa: PLC0415  # as above
-            from .._exposure.environment import Claim  # noqa: PLC0415  # as above
+            from .._exposure.environment import proven_credentials  # noqa: PLC0415  # as above
 
-            options = self.options
-            deadline = time.monotonic() + self.context.remaining(options["deadline"])
-            keys = credentials(options)
-            denied = Claim(options["exchange"], options["environment"], options["base_url"], keys).check(deadline)
+            options, deadline = self.options, self._deadline()
+            keys, denied = proven_credentials(options, deadline)
             client = open_client(options["exchange"], options["environment"], options["base_url"], keys)
             calls = Calls(client, deadline)
             venue = venue_class(options["exchange"])(client, calls, options["markets"])
@@ -145,6 +145,9 @@ class ExchangeExposure(Operation):
                 raise OperationError(f"symbols has {', '.join(unknown)}, unknown at {options['exchange']}: mend them")
             self._opened = venue, calls, denied
         return self._opened
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.context.remaining(self.options["deadline"])
 
     def _reading(self, venue: Venue) -> Account:
         from .._exposure.calls import OutOfTime, TurnedDown  # noqa: PLC0415  # as above
@@ -192,6 +195,7 @@ class ExchangeExposure(Operation):
             "notional_before": None if before is None else round(float(before.notional), 2),
             "notional_after": None if after is None else round(float(after.notional), 2),
             "seconds_to_flat": course.clean_at[0] if course.reached else None,
+            "readings": [[seconds, round(float(worth), 2), orders] for seconds, worth, orders in course.readings],
             "requests": calls.requests,
             "network_seconds": round(calls.network, 3),
             "waited_seconds": round(calls.waited, 3),

@@ -13,9 +13,13 @@ from .._config.file import ConfigFile, dotted_key, format_of
 from .._config.node import Key, Node, Other, Wanted
 from .._exchange.kept_credentials import KeptCredentials
 from .._exchange.keys import ExchangeKeys
-from .._operation import Context, NotUndone, Operation, OperationError, Plan, Skip, State
+from .._exposure.access import ACCOUNT, environment_of_testnet, has_all_environments
+from .._operation import Context, NotUndone, Operation, OperationError, Plan, State, absolute_path
+from .exchange_exposure import ExchangeExposure
 
 MASKED = "********"
+SENDING = ("client_id_seed", "confirm_environment")
+"""Options of exchange_exposure for the orders that it sends, which no account has here."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class _Target:
 class ExchangeTestnet(Operation):
     """The testnet switch of each exchange in one config, and the credentials that go with it.
 
-    Nothing is changed before the caller says that positions are handled, because production credentials
-    are what closes them. What is replaced is kept in a file of its own, written before the config.
+    With ``require_flat`` nothing is changed before the accounts are read as flat, because production credentials are
+    what closes positions. What is replaced is kept in a file of its own, written before the config.
     """
 
     OPTIONS = {
@@ -49,8 +53,19 @@ class ExchangeTestnet(Operation):
         "env_name": {"type": "str", "default": "{EXCHANGE}_TESTNET"},
         "env_credentials_name": {"type": "str", "default": "{EXCHANGE}_{FIELD}"},
         "credentials": {"type": "dict", "no_log": True},
-        "positions": {"type": "str", "choices": ["handled"]},
         "keep_replaced": {"type": "path"},
+        "require_flat": {"type": "bool", "default": False},
+        "prove_environment": {"type": "bool", "default": False},
+        "accounts": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                **{name: option for name, option in ExchangeExposure.OPTIONS.items() if name not in SENDING},
+                "testnet_environment": {"type": "str", "choices": ["testnet", "demo"]},
+            },
+            **ExchangeExposure.CONSTRAINTS,
+        },
     }
 
     def __init__(self, options: dict[str, Any], context: Context) -> None:
@@ -62,6 +77,10 @@ class ExchangeTestnet(Operation):
         self._keys = ExchangeKeys(self._format, options)
         self._kept_path: str = options["keep_replaced"] or f"{self._path}.replaced"
         self._restart_required = False
+        paths = [name for name, option in ACCOUNT.items() if option["type"] == "path"]
+        for account in options["accounts"]:
+            given = [name for name in paths if account[name] is not None]
+            account.update({name: absolute_path(f"{name} of accounts", account[name]) for name in given})
 
     def observe(self) -> State:
         """``exchanges``: by name, ``testnet`` and, of credentials given, ``given``, ``other`` or ``missing``.
@@ -75,18 +94,24 @@ class ExchangeTestnet(Operation):
         pending = self._pending(config)
         if not pending:
             return Plan()
-        names = _names(pending)
-        if self.options["positions"] != "handled":
-            raise Skip(
-                f"{names} in {self._path} stayed as they are: production credentials are what closes positions, "
-                "and nobody said positions: handled"
-            )
         config.with_values({target.key: target.wanted for target in pending})
         self._to_keep(config, pending)
-        return Plan(actions=[f"set {names} in {self._path} for testnet"], diff=[self._diff(config, pending)])
+        names = _names(pending)
+        try:
+            flat, not_yet = self._flat_accounts()
+        except OperationError as error:
+            raise OperationError(
+                f"{names} in {self._path} stayed as they are, since production credentials are what closes positions: "
+                f"{error}"
+            ) from None
+        actions = [f"set {names} in {self._path} for testnet", *(f"not yet, since {reason}" for reason in not_yet)]
+        return Plan(actions, [self._diff(config, pending)], {"accounts": flat})
 
     def apply(self, plan: Plan) -> State:
-        """Returns ``path``, the keys ``changed``, ``kept`` (the file with what was replaced, or null)."""
+        """Returns ``path``, the keys ``changed``, ``kept`` (the file with what was replaced, or null).
+
+        ``accounts``: those that were read as flat, each with ``account``, ``state`` and ``not_known_in``.
+        """
         config = self._read()
         pending = self._pending(config)
         changed = config.with_values({target.key: target.wanted for target in pending})
@@ -99,19 +124,67 @@ class ExchangeTestnet(Operation):
             "path": self._path,
             "changed": [dotted_key(target.key) for target in pending],
             "kept": kept.path if kept is not None else None,
+            "accounts": plan.data["accounts"],
             "restart_required": True,
         }
 
     def prove(self) -> State:
+        """``accounts``: those whose credentials were shown to be a testnet's, with ``account`` and ``not_known_in``."""
         config = self._read()
         wrong = self._pending(config)
         if wrong:
             raise OperationError(f"{_names(wrong)} in {self._path} are not set for testnet: production is in reach")
-        return self._state(config)
+        return {**self._state(config), "accounts": self._testnet_accounts()}
 
     def undo(self, change: State) -> str:
         kept = f"; the production credentials are kept in {change['kept']}" if change.get("kept") else ""
         raise NotUndone(f"{change['path']} stays on testnet, only re-activation brings production back{kept}")
+
+    def _flat_accounts(self) -> tuple[list[State], list[str]]:
+        """With ``require_flat`` the accounts, read as what their strategies want; OperationError unless they are.
+
+        In check mode the bot may still trade, so that what it holds is no error, but the second list.
+        """
+        if not self.options["require_flat"]:
+            return [], []
+        if not self.options["accounts"]:
+            raise OperationError(
+                "no account is given to read: give accounts, or require_flat: false if the bot never holds a position"
+            )
+        flat: list[State] = []
+        not_yet: list[str] = []
+        for account in self.options["accounts"]:
+            try:
+                state = ExchangeExposure.reader(account, self.context).prove()
+            except OperationError as error:
+                if not self.context.check_mode or error.proof is None:
+                    raise
+                not_yet.append(str(error))
+            else:
+                not_known_in = state["proof"]["not_known_in"]
+                flat.append({"account": state["account"], "state": state["state"], "not_known_in": not_known_in})
+        return flat, not_yet
+
+    def _testnet_accounts(self) -> list[State]:
+        """With ``prove_environment`` the accounts that this config opens, each shown to be on a testnet."""
+        if not self.options["prove_environment"]:
+            return []
+        accounts: list[dict[str, Any]] = self.options["accounts"]
+        return [self._on_testnet(account) for account in accounts if account["credentials_path"] == self._path]
+
+    def _on_testnet(self, account: dict[str, Any]) -> State:
+        exchange = account["exchange"]
+        try:
+            if not has_all_environments(exchange, account["base_url"]):
+                raise OperationError(f"base_url of {exchange} leads to one environment: write {{environment}} in it")
+            environment = account["testnet_environment"] or environment_of_testnet(exchange)
+            present = {**account, "environment": environment, "replaced_path": None}
+            not_known_in = ExchangeExposure.reader(present, self.context).not_known_in()
+        except OperationError as error:
+            raise OperationError(
+                f"{self._path} is set for testnet, but its credentials do not prove it: {error}"
+            ) from None
+        return {"account": f"{exchange} {environment}", "not_known_in": not_known_in}
 
     def _read(self) -> ConfigFile:
         return ConfigFile.read(self._path, str(self._format))

@@ -102,7 +102,7 @@ class Syslog:
 
 
 def steps(port: int) -> list[dict[str, Any]]:
-    testnet = {"path": "{{ root }}/exchange.yaml", "positions": "handled", "keep_replaced": "{{ root }}/replaced.json"}
+    testnet = {"path": "{{ root }}/exchange.yaml", "keep_replaced": "{{ root }}/replaced.json"}
     url = f"http://127.0.0.1:{port}/status"
     check = {"name": "status", "http": {"url": url, "headers": {"Authorization": {"secret": "token"}}}}
     return [
@@ -148,7 +148,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         "tradeops.botfleet.exchange_testnet": {
             "path": "{{ root }}/other.yaml",
             "credentials": "{{ canaries }}",
-            "positions": "handled",
         },
     }
     secrets = {

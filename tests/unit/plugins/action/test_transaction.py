@@ -211,7 +211,6 @@ def test_a_wrong_vault_password_fails_only_the_step_that_uses_the_secret(either_
         "exchange_testnet": {
             "path": "{{ root }}/exchange.yaml",
             "credentials": {"secret": "binance"},
-            "positions": "handled",
         },
     }
     secret_path = lower("secret_path", "{{ root }}/{{ credentials.binance.api_key }}")

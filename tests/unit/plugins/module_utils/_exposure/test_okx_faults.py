@@ -146,6 +146,16 @@ def test_a_rate_limit_with_a_time_to_come_back_is_kept(bench: Bench) -> None:
     assert course.refusals == []
 
 
+def test_readings_keep_to_the_limit_of_conditional_orders(bench: Bench) -> None:
+    """20 in any 2 s, however many readings it takes."""
+    bench.account.hold(BTC, "3")
+    bench.account.depth = lambda order: max(Decimal(1), order.left - 1)  # what is left takes two orders more
+    assert bench.run(clean_reads=3).reached
+    sent = [at for at, request in bench.exchange.asked if request.path == "/api/v5/trade/orders-algo-pending"]
+    assert len(sent) >= 28, "four readings at least"
+    assert all(later - earlier >= 2 for earlier, later in zip(sent, sent[20:]))
+
+
 @pytest.mark.parametrize(("code", "status"), [("50011", 200), ("50011", 429), ("50061", 200)])
 def test_a_rate_limit_is_no_refusal(bench: Bench, code: str, status: int) -> None:
     bench.account.hold(BTC, "3")

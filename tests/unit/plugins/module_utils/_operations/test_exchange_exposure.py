@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.access import ACCOUNT
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
     Context,
     OperationError,
@@ -30,6 +31,7 @@ from tests.peers.exchange.binanceusdm import BinanceUsdm
 from tests.peers.exchange.binanceusdm_forms import MARKETS
 from tests.peers.exchange.books import BUY, NET, OPEN, SELL, Account
 from tests.peers.exchange.server import Exchange, Key, serving
+from tests.peers.exchange.wire import Answer
 
 if sys.version_info < (3, 10):
     pytest.skip("ccxt needs Python 3.10", allow_module_level=True)
@@ -107,6 +109,11 @@ def test_s1_3_closes_all_positions_and_proves_it(desk: Desk) -> None:
     assert change["notional_before"] == before["notional"] > 0
     assert change["notional_after"] == 0
     assert 0 < change["seconds_to_flat"] <= proof["proof"]["clean_at"][0]
+    first, *_rest, last = change["readings"]
+    assert first[1:] == [change["notional_before"], len(before["orders"])]
+    assert last == [proof["proof"]["clean_at"][-1], 0, 0]
+    assert change["readings"] == sorted(change["readings"], key=lambda reading: reading[0])
+    assert len(change["readings"]) == change["rounds"] + 2
     assert (proof["state"], proof["positions"], proof["orders"]) == ("flat", [], [])
     assert len(proof["proof"]["clean_at"]) == 2
     assert proof["proof"]["not_known_in"] == ["testnet", "demo"]
@@ -253,6 +260,92 @@ def test_credentials_may_lie_with_the_bot(
     outcome = desk.run(credentials=None, **of)
     assert outcome.status == "changed", outcome.message
     assert desk.account.flat
+
+
+OLDER = {"api_key": "CANARY-older-key", "api_secret": "CANARY-older-secret"}
+
+
+def kept(path: Path, *credentials: tuple[dict[str, str], bool]) -> str:
+    """The file of exchange_testnet, with what was replaced and whether it was on testnet then, oldest first."""
+    replaced = {
+        f"exchanges.binance.{name}": [{"value": its[name], "testnet": testnet} for its, testnet in credentials]
+        for name in KEY
+    }
+    (path / "kept.json").write_text(json.dumps({"replaced": replaced}))
+    return str(path / "kept.json")
+
+
+def of_config(path: Path, credentials: dict[str, str]) -> dict[str, Any]:
+    """Options for those in the bot's config."""
+    (path / "exchange.yaml").write_text(json.dumps({"exchanges": {"binance": credentials}}))
+    key = "exchanges.binance.{field}"
+    return {"credentials": None, "credentials_path": str(path / "exchange.yaml"), "credentials_key": key}
+
+
+@pytest.mark.parametrize("present", [TESTNET_KEY, {}, {"api_key": TESTNET_KEY["api_key"]}])
+def test_once_the_bot_is_on_testnet_what_was_replaced_opens_the_account(
+    desk: Desk, tmp_path: Path, present: dict[str, str]
+) -> None:
+    """A rollback that is run again after it: the last of production's, whatever testnet had since."""
+    replaced = kept(tmp_path, (OLDER, False), (KEY, False), (TESTNET_KEY, True))
+    outcome = desk.run(**of_config(tmp_path, present), replaced_path=replaced)
+    assert outcome.status == "changed", outcome.message
+    assert desk.account.flat
+    assert state_of(outcome)["proof"]["not_known_in"] == ["testnet", "demo"]
+
+
+def test_what_was_replaced_is_left_alone_where_the_config_opens_the_account(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text("nothing that could be read")
+    outcome = desk.run(**of_config(tmp_path, KEY), replaced_path=str(tmp_path / "kept.json"))
+    assert outcome.status == "changed", outcome.message
+
+
+def test_what_was_replaced_is_held_to_the_declared_environment_too(desk: Desk, tmp_path: Path) -> None:
+    declared: dict[str, Any] = {"environment": "demo", "confirm_environment": "demo"}
+    replaced = kept(tmp_path, (KEY, False))
+    outcome = desk.run(**of_config(tmp_path, TESTNET_KEY), **declared, replaced_path=replaced)
+    assert "are not of demo, they are of testnet" in outcome.message
+    assert outcome.message.endswith(f"those kept in {replaced} are not of demo either")
+    assert desk.changing == []
+
+
+@pytest.mark.parametrize("replaced", [(), ((KEY, True),)])
+def test_where_nothing_of_production_was_replaced_the_config_is_what_is_wrong(
+    desk: Desk, tmp_path: Path, replaced: tuple[tuple[dict[str, str], bool], ...]
+) -> None:
+    of = of_config(tmp_path, TESTNET_KEY)
+    for path in (kept(tmp_path, *replaced), str(tmp_path / "not_there.json"), None):
+        message = desk.run(**of, replaced_path=path).message
+        assert "are not of production, they are of testnet" in message and "kept in" not in message
+    assert "has no text at exchanges.binance.api_key" in desk.run(**of_config(tmp_path, {})).message
+
+
+def test_what_was_replaced_belongs_to_a_config(desk: Desk, tmp_path: Path) -> None:
+    outcome = desk.run(credentials=TESTNET_KEY, replaced_path=kept(tmp_path, (KEY, False)))
+    assert "are not of production, they are of testnet" in outcome.message
+
+
+def test_a_refusal_with_two_meanings_is_told_apart_by_who_knows_the_key(desk: Desk, tmp_path: Path) -> None:
+    """-2015 says no to an unknown key, and to a good one's address."""
+    refused = Answer({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action"}, 401)
+    of = of_config(tmp_path, TESTNET_KEY)
+    desk.exchange.fault("openOrders", answer=refused)
+    assert "are not of production, they are of testnet" in desk.run("prove", **of).message
+    desk.exchange.fault("openOrders", answer=refused)
+    assert desk.run(**of, replaced_path=kept(tmp_path, (KEY, False))).status == "changed"
+    desk.exchange.fault("openOrders", answer=refused)
+    assert "production of binanceusdm cannot be read" in desk.run("prove").message
+
+
+def test_who_only_reads_needs_no_option_of_who_acts(desk: Desk) -> None:
+    """As exchange_exposure_info and exchange_testnet do."""
+    options = {name: value for name, value in desk.options().items() if name in {*ACCOUNT, "strategy"}}
+    reader = ExchangeExposure.reader(options, Context())
+    assert reader.observe()["state"] == "residual"
+    with pytest.raises(OperationError, match="is not what cancel_and_close wants"):
+        reader.prove()
+    desk.run()
+    assert len(ExchangeExposure.reader(options, Context()).prove()["proof"]["clean_at"]) == 1
 
 
 @pytest.mark.parametrize(

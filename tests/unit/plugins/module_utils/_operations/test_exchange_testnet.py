@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
@@ -36,7 +37,7 @@ SWITCHED_WITH_CREDENTIALS = SWITCHED.replace('"prod-canary-key"', '"test-canary-
 
 
 def operation(path, check_mode=False, **options):
-    options = {"path": str(path), "positions": "handled", **options}
+    options = {"path": str(path), **options}
     filled = {name: options.get(name, spec.get("default")) for name, spec in ExchangeTestnet.OPTIONS.items()}
     return ExchangeTestnet(filled, Context(check_mode=check_mode))
 
@@ -74,11 +75,12 @@ def test_every_exchange_is_switched_in_place(config, kept):
     place = {"path": str(config), "format": "yaml"}
     assert outcome.before == {**place, "exchanges": off, "restart_required": False}
     assert outcome.after == {**place, "exchanges": on, "restart_required": True}
-    assert outcome.proof == {**place, "exchanges": on}
+    assert outcome.proof == {**place, "exchanges": on, "accounts": []}
     assert outcome.change == {
         "path": str(config),
         "changed": ["exchanges.binance.testnet", "exchanges.bybit.testnet"],
         "kept": None,
+        "accounts": [],
         "restart_required": True,
     }
     assert not kept.exists()
@@ -94,19 +96,19 @@ def test_switching_twice_changes_nothing(config):
     assert [(path.name, path.stat().st_ino) for path in sorted(config.parent.iterdir())] == before
 
 
-@pytest.mark.parametrize("check_mode", [False, True])
-def test_nothing_changes_before_positions_are_handled(check_mode, config, kept):
-    """S4.4 after S4.7: production credentials are what closes positions."""
-    outcome = run(operation(config, check_mode, positions=None, credentials=TESTNET))
-    assert (outcome.status, outcome.applied) == ("skipped", False)
-    assert "production credentials are what closes positions" in outcome.message
+def test_a_host_without_ccxt_is_told_so_once_an_account_is_asked_for(config, monkeypatch):
+    """Of what such a host can do, nothing is lost."""
+    for name in [name for name in sys.modules if "_exposure." in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    given = {name: option.get("default") for name, option in ExchangeTestnet.OPTIONS["accounts"]["options"].items()}
+    account = {**given, "exchange": "bybit", "environment": "production", "credentials_path": str(config)}
+    outcome = run(operation(config, require_flat=True, accounts=[account]))
+    assert (outcome.status, outcome.applied) == ("failed", False)
+    assert "ccxt is not installed for this Python: install it" in outcome.message
     assert config.read_text() == YAML
-    assert not kept.exists()
-
-
-def test_a_config_on_testnet_needs_nobody_to_handle_positions(config):
-    config.write_text(SWITCHED)
-    assert run(operation(config, positions=None)).status == "unchanged"
+    assert run(operation(config, accounts=[account])).status == "changed"
+    assert run(operation(config, require_flat=True, accounts=[account])).status == "unchanged"
 
 
 def test_check_mode_touches_nothing(config, kept):
