@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet of trading bots on this machine: real processes, each with its own git repository.
+"""A fleet of trading bots on this machine: real processes, each with its own git repository, and their exchanges.
 
 usage: python3 demo/fleet.py up | down | status [--root DIR] [--base-port PORT] [--bots N]
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import json
 import os
 import shlex
@@ -26,6 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import exchanges
+import pages
 import snapshots
 from releases import BAD, GOOD, Releases
 
@@ -55,21 +56,19 @@ class Bot:
         return [sys.executable, "-B", f"{self.kind}.py", "--bot", self.name, "--port", str(self.port)]
 
     @property
+    def trades_on_exchanges(self) -> bool:
+        """Whether it has accounts there."""
+        return self.kind == "quantum_trader"
+
+    @property
     def pidfile(self) -> Path:
         """Where its process id is kept."""
         return Path(self.path, "run", f"{self.kind}.pid")
 
     def status(self) -> dict[str, Any] | None:
         """Its status page, None if nothing of that name answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        try:
-            connection.request("GET", "/status")
-            page = json.loads(connection.getresponse().read())
-            return page if page.get("bot") == self.name else None
-        except (OSError, ValueError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+        page = pages.read(self.port, "/status")
+        return page if page and page.get("bot") == self.name else None
 
 
 def bots(root: Path, per_kind: int, base_port: int) -> list[Bot]:
@@ -86,15 +85,16 @@ def up(root: Path, per_kind: int, base_port: int) -> None:
     """Bring the fleet to its initial state: live, on the bad release."""
     down(root)
     fleet = bots(root, per_kind, base_port)
-    check_ports(fleet)
+    check_ports(fleet, base_port)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FleetError(f"{root} cannot be made ({error.strerror}): name another --root") from error
     marker(root).write_text(json.dumps([asdict(bot) for bot in fleet], indent=1))
+    exchanges.open_all(root, [bot.name for bot in fleet if bot.trades_on_exchanges], base_port)
     make(root, fleet)
     start(fleet)
-    wait_until_live(fleet)
+    wait_until_live(root, fleet)
 
 
 def down(root: Path) -> None:
@@ -127,6 +127,7 @@ def make(root: Path, fleet: list[Bot]) -> None:
             (path / ".env").write_text(f"BOT_PORT={bot.port}\nBOT_PYTHON={shlex.quote(sys.executable)}\n")
             keep = snapshots.copy
         else:
+            (path / "config" / "exchange.yaml").write_text(exchanges.config(bot.name))
             (path / "go_live.active").write_text("activated 2025-12-04T14:30:00Z by operator-1\n")
             keep = snapshots.copy_with_manifest
         for tag, leverage in ((GOOD[-2], 2), (GOOD[-1], 2), (BAD, 10)):
@@ -153,33 +154,37 @@ def start(fleet: list[Bot]) -> None:
         raise FleetError("a start script failed: its message stands above")
 
 
-def wait_until_live(fleet: list[Bot]) -> None:
-    """Return once every bot trades."""
+def wait_until_live(root: Path, fleet: list[Bot]) -> None:
+    """Return once every exchange answers and every bot trades."""
     deadline = time.monotonic() + START_LIMIT
-    waiting = fleet
-    while waiting and time.monotonic() < deadline:
+    silent, waiting = ["all"], fleet
+    while (silent or waiting) and time.monotonic() < deadline:
+        silent = [name for name, books in exchanges.books(root).items() if books is None] if silent else []
         waiting = [bot for bot in waiting if not (bot.status() or {}).get("trading")]
-        time.sleep(0.05 if waiting else 0)
+        time.sleep(0.05 if silent or waiting else 0)
+    if silent:
+        log = exchanges.home(root) / f"{silent[0]}.log"
+        raise FleetError(f"no answer after {START_LIMIT:g} s from the exchanges {', '.join(silent)}; see {log}")
     if waiting:
         names = ", ".join(bot.name for bot in waiting)
         raise FleetError(f"not live after {START_LIMIT:g} s: {names}; see logs/console.log in {waiting[0].path}")
 
 
-def check_ports(fleet: list[Bot]) -> None:
+def check_ports(fleet: list[Bot], base_port: int) -> None:
     """FleetError unless every port is free."""
-    for bot in fleet:
+    wanted = [(bot.name, bot.port) for bot in fleet]
+    wanted += [(exchange.name, base_port + exchange.offset) for exchange in exchanges.EXCHANGES]
+    for name, port in wanted:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", bot.port))
+                probe.bind(("127.0.0.1", port))
             except (OSError, OverflowError) as error:
-                raise FleetError(
-                    f"port {bot.port} of {bot.name} cannot be had ({error}): give another --base-port"
-                ) from error
+                raise FleetError(f"port {port} of {name} cannot be had ({error}): give another --base-port") from error
 
 
 def owned(root: Path) -> list[int]:
-    """The processes of this fleet's bots: in a bot's directory, and called by its name."""
+    """This fleet's processes: bots, in a bot's directory and called by its name, and the exchanges of its files."""
     found = []
     for entry in os.listdir("/proc"):
         try:
@@ -187,7 +192,8 @@ def owned(root: Path) -> list[int]:
             arguments = Path(f"/proc/{entry}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
         except OSError:
             continue
-        if directory.parent == root / "bots" and ["--bot", directory.name] in map(list, zip(arguments, arguments[1:])):
+        called = ["--bot", directory.name] in map(list, zip(arguments, arguments[1:]))
+        if (directory.parent == root / "bots" and called) or exchanges.runs_one(arguments, root):
             found.append(int(entry))
     return found
 
@@ -209,15 +215,29 @@ def table(root: Path) -> str:
     """How each bot is, for people."""
     if not marker(root).exists():
         raise FleetError(f"there is no demo fleet in {root}: start one with up")
-    rows = [["BOT", "PORT", "PID", "RELEASE", "TRADING", "ORDERS", "BAD", ""]]
+    rows = [["BOT", "PORT", "PID", "RELEASE", "TRADING", "ORDERS", "BAD", "EXPOSURE", ""]]
+    books = exchanges.books(root)
     for bot in (Bot(**entry) for entry in json.loads(marker(root).read_text())):
         page = bot.status() or {"trading": None}
         trading = {True: "on", False: "off", None: "stopped"}[page["trading"]]
         pid, release, orders, bad = (page.get(key, "-") for key in ("pid", "version", "orders", "bad_orders"))
-        cells = [bot.name, bot.port, pid, release, trading, orders, bad, page.get("reason") or ""]
+        exposure = held(bot, books) if bot.trades_on_exchanges else "-"
+        cells = [bot.name, bot.port, pid, release, trading, orders, bad, exposure, page.get("reason") or ""]
         rows.append([str(cell) for cell in cells])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def held(bot: Bot, books: dict[str, dict[str, Any] | None]) -> str:
+    """What a bot has at the exchanges, as they have it."""
+    silent = [name for name, of_it in books.items() if of_it is None]
+    if silent:
+        return f"unknown: {', '.join(silent)}"
+    accounts = [of_it[bot.name] for of_it in books.values() if of_it]
+    if not any(account["positions"] or account["orders"] for account in accounts):
+        return "flat"
+    notional, orders = (sum(float(it["notional"]) for it in accounts), sum(len(it["orders"]) for it in accounts))
+    return f"{notional:,.0f} USDT, {orders} orders"
 
 
 def main() -> None:

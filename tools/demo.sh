@@ -25,6 +25,7 @@ root=${BOTFLEET_DEMO_ROOT:-$(pwd -P)/.cache/demo}
 
 status=0
 ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
-  -e "reason='demo of the plan $plan'" -e positions=handled -e batch=50% -e demo_root="$root" || status=$?
+  -e "reason='demo of the plan $plan'" -e batch=50% -e demo_root="$root" || status=$?
+python demo/fleet.py status || :
 echo "the bots still run: make demo-down stops them"
 exit $status

@@ -34,6 +34,14 @@ VENV = os.path.join(CACHE, "venv")
 VENV_PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, "stamp")
 
+COMPILE_CCXT = """
+import compileall, importlib.util, re
+for place in importlib.util.find_spec("ccxt").submodule_search_locations:
+    compileall.compile_dir(place, maxlevels=1, rx=re.compile("/(async_support|pro|test)/"), quiet=2)
+"""
+"""It takes seconds of CPU, which each bot of the first demo would pay while it is made safe. The rest is compiled as
+it is used."""
+
 
 def say(message: str) -> None:
     print("setup: " + message, flush=True)
@@ -169,6 +177,7 @@ def install_requirements(profile: str) -> None:
         make_environment()
     requirements_file = os.path.join(ROOT, "tools", "requirements", profile + ".txt")
     run([VENV_PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile", "-r", requirements_file])
+    run([VENV_PYTHON, "-c", COMPILE_CCXT])
     with open(STAMP + ".new", "w", encoding="utf-8") as new:
         new.write(f"{digest} {profile}\n")
     os.replace(STAMP + ".new", STAMP)

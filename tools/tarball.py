@@ -22,6 +22,7 @@ NEEDED = {
     "inventories/demo/hosts.yml",
     "requirements.txt",
     "scripts/history.py",
+    "tests/peers/exchange/__main__.py",  # the demo's exchanges
 }
 
 

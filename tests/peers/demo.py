@@ -22,11 +22,11 @@ INVENTORY = ROOT / "inventories" / "demo"
 
 
 class DemoFleet:
-    """Bots below ``root``; ``environment`` makes the demo inventory describe them."""
+    """Bots and exchanges below ``root``; ``environment`` makes the demo inventory describe them."""
 
     def __init__(self, root: Path, per_kind: int = 6) -> None:
         self.root = root.resolve()
-        self.base_port = free_base_port(2 * per_kind + 20)
+        self.base_port = free_base_port(2 * per_kind + 20)  # the exchanges are among the first 20
         self.per_kind = per_kind
         self.environment = {
             "BOTFLEET_DEMO_ROOT": str(self.root),
@@ -75,6 +75,24 @@ class DemoFleet:
             return None
         finally:
             connection.close()
+
+    def exchanges(self) -> dict[str, str]:
+        """Where each exchange is, by its name in the bots' configs; its environment comes behind that."""
+        return {name: f"http://127.0.0.1:{file['port']}" for name, file in self._exchange_files().items()}
+
+    def books(self, bot: str) -> dict[str, dict[str, Any]]:
+        """What each exchange has of a bot's account in production: positions, notional, orders, violations."""
+        found = {}
+        for name, file in self._exchange_files().items():
+            (key,) = (it["key"] for it in file["accounts"] if (it["bot"], it["environment"]) == (bot, "production"))
+            connection = http.client.HTTPConnection("127.0.0.1", file["port"], timeout=2)
+            connection.request("GET", "/books")
+            found[name] = json.loads(connection.getresponse().read())[key]
+            connection.close()
+        return found
+
+    def _exchange_files(self) -> dict[str, dict[str, Any]]:
+        return {file.stem: json.loads(file.read_text()) for file in sorted((self.root / "exchanges").glob("*.json"))}
 
     def processes(self) -> Iterator[int]:
         """The processes that run in a bot's directory."""

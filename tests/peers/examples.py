@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {"trading_node": "trading-node-1", "quantum_trader": "quantum-trader-1"}
 """The example inventories, each with its one bot."""
 
-SECRET = "CANARY-testnet-{name}"
-"""What is filled in for a secret: it must be seen nowhere."""
+SECRET = "CANARY-testnet-{exchange}-{field}-qt-1"
+"""What is filled in for a secret: the exchanges of the demo know it, and it must be seen nowhere."""
 
 
 class Example:
@@ -34,8 +34,8 @@ class Example:
         for example in self.path.rglob("*.example"):
             vault = example.with_suffix("")
             filled = re.sub(
-                r"^vault_(\w+): testnet_\w+$",
-                lambda match: f"{match[0].split(':')[0]}: {SECRET.format(name=match[1])}",
+                r"^(vault_([a-z]+)_testnet_api_([a-z]+)): testnet_\w+$",
+                lambda match: f"{match[1]}: {SECRET.format(exchange=match[2], field=match[3])}",
                 example.read_text(),
                 flags=re.MULTILINE,
             )

@@ -5,8 +5,8 @@
 
 The file is a JSON object with ``venue`` and ``accounts``, each of which has ``key``, ``secret``, ``environment``, and
 may have ``password``, ``hedge``, ``positions`` (lists of market, contracts and side) and ``orders`` (lists of market,
-side, amount and an object with what else Order has). GET /books gives ``positions``, ``orders`` and ``violations`` of
-each key.
+side, amount and an object with what else Order has). GET /books gives ``positions``, their ``notional``, ``orders`` and
+``violations`` of each key.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def books(exchange: Exchange) -> dict[str, Any]:
 def _book(account: Account) -> dict[str, Any]:
     return {
         "positions": {f"{market} {side}": str(held) for (market, side), held in account.positions.items() if held},
+        "notional": str(account.notional()),
         "orders": [order.client_id for order in account.orders.values() if order.status == OPEN],
         "violations": account.violations,
     }

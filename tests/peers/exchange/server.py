@@ -109,9 +109,12 @@ class Venue(Protocol):
 
 @contextmanager
 def serving(
-    exchange: Exchange, port: int = 0, pages: Mapping[str, Callable[[], object]] | None = None
+    exchange: Exchange,
+    port: int = 0,
+    pages: Mapping[str, Callable[[], object]] | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[str]:
-    """Serve it; yields ``http://127.0.0.1:<port>``. ``pages`` are no exchange's: each gives JSON at its path."""
+    """Serve it; yields ``http://<address>:<port>``. ``pages`` are no exchange's: each gives JSON at its path."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -151,15 +154,16 @@ def serving(
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # a fleet comes at once, and who finds no place waits a second
 
         def handle_error(self, request: object, client_address: object) -> None:
             """A client that went away is no news."""
 
-    with Server(("127.0.0.1", port), Handler) as server:
+    with Server((address, port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://{address}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()

@@ -15,9 +15,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.tradeops.botfleet.tests.peers.demo import INVENTORY, DemoFleet, wait_for
+import yaml
+from ansible_collections.tradeops.botfleet.tests.peers.demo import INVENTORY, DemoFleet, is_free, wait_for
 from ansible_collections.tradeops.botfleet.tests.peers.ledger import Ledger
 
 BAD = "deploy-20251204-142200"
@@ -25,6 +27,8 @@ GOOD = "deploy-20251201-083000"
 CANDIDATE = "deploy-20251205-101500"
 TRADING_NODES = ["tn-1", "tn-10", "tn-11", "tn-12", "tn-13", "tn-14"]
 QUANTUM_TRADERS = ["qt-1", "qt-10", "qt-11", "qt-12", "qt-13", "qt-14"]
+EXCHANGES = {"binance": ("binanceusdm", "testnet"), "bybit": ("bybit", "testnet"), "okx": ("okx", "demo")}
+"""By their names in a bot's config: ccxt's name, and the environment without real money."""
 
 
 @pytest.fixture(name="fleet", scope="module")
@@ -217,7 +221,46 @@ def test_canaries_are_in_one_file(fleet: DemoFleet) -> None:
     assert subprocess.run(["grep", "-rq", "CANARY", str(fleet.root / "ledger")], check=False).returncode == 1
 
 
-def inventory_values(fleet: DemoFleet, *names: str) -> dict[str, list[str]]:
+def test_each_quantum_trader_has_accounts_of_its_own(fleet: DemoFleet) -> None:
+    """S1.3, S4.7: positions on each exchange, with entries and conditional orders; no two bots hold the same."""
+    assert list(fleet.exchanges()) == list(EXCHANGES)
+    books = {bot: fleet.books(bot) for bot in QUANTUM_TRADERS}
+    for bot, of_it in books.items():
+        for name, account in of_it.items():
+            assert (len(account["positions"]), len(account["orders"])) == (2, 6), (bot, name)
+            assert float(account["notional"]) > 0 and account["violations"] == []
+    notional = {bot: sum(float(account["notional"]) for account in of_it.values()) for bot, of_it in books.items()}
+    assert len(set(notional.values())) == len(QUANTUM_TRADERS)
+    shown = {line.split()[0]: line for line in fleet.command("status").stdout.splitlines()}
+    assert all(f"  {worth:,.0f} USDT, 18 orders" in shown[bot] for bot, worth in notional.items())
+    assert not any("USDT" in shown[bot] for bot in TRADING_NODES)
+
+
+def test_keys_open_the_accounts(fleet: DemoFleet) -> None:
+    """S4.4: a bot's config has those in production, the inventory those without real money; no bot has another's."""
+    names = ("botfleet_testnet_credentials", "botfleet_exposure")
+    values = inventory_values(fleet, *(f"{name} | default({{}})" for name in names))
+    seen: set[str] = set()
+    for bot in QUANTUM_TRADERS:
+        testnet, exposure = values[bot]
+        config = yaml.safe_load((fleet.path(bot) / "config" / "exchange.yaml").read_text())["exchanges"]
+        assert list(config) == list(testnet) == list(EXCHANGES)
+        for entry, (name, (venue, practice)) in zip(exposure, EXCHANGES.items()):
+            place = "" if name == "okx" else "/{environment}"
+            assert (entry["exchange"], entry["base_url"]) == (venue, fleet.exchanges()[name] + place)
+            assert entry["credentials_key"] == f"exchanges.{name}.{{field}}"
+            known = json.loads((fleet.root / "exchanges" / f"{name}.json").read_text())["accounts"]
+            for environment, keys in (("production", config[name]), (practice, testnet[name])):
+                (account,) = (it for it in known if (it["bot"], it["environment"]) == (bot, environment))
+                assert (account["key"], account["secret"]) == (keys["api_key"], keys["api_secret"])
+                assert account["password"] == keys.get("api_passphrase", "")
+                secrets = [value for field, value in keys.items() if field != "testnet"]
+                assert all(value.startswith("CANARY-") for value in secrets)
+                seen.update(secrets)
+    assert len(seen) == len(QUANTUM_TRADERS) * 14
+
+
+def inventory_values(fleet: DemoFleet, *names: str) -> dict[str, list[Any]]:
     """Variables of each bot in the demo inventory, as Ansible sees them."""
     pytest.importorskip("ansible", reason="the inventory is the controller's, which has Ansible")
     command = [sys.executable, "-m", "ansible", "adhoc", "bots", "-i", str(INVENTORY), "-m", "ansible.builtin.debug"]
@@ -281,9 +324,13 @@ def test_up_again(tmp_path: Path) -> None:
         fleet.up()
         assert len(first) == 2
         assert not first & set(fleet.processes())
+        assert len(fleet.books("qt-1")["okx"]["positions"]) == 2
+        ports = [int(url.rpartition(":")[2]) for url in fleet.exchanges().values()]
+        assert not any(map(is_free, ports))
         assert {(fleet.page(bot) or {})["version"] for bot in ("tn-1", "qt-1")} == {BAD}
         fleet.down()
         assert not list(fleet.processes())
+        assert all(map(is_free, ports))
         assert not fleet.root.exists()
         assert decoy.poll() is None
     finally:
@@ -294,10 +341,11 @@ def test_up_again(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     """A taken port and a directory of somebody else are named, and left alone."""
     fleet = DemoFleet(tmp_path / "fleet", per_kind=1)
-    with socket.create_server(("127.0.0.1", fleet.base_port + 3)):
-        done = fleet.command("up")
-        assert (done.returncode, f"port {fleet.base_port + 3} of qt-1" in done.stderr) == (1, True)
-        assert "give another --base-port" in done.stderr
+    for offset, name in ((3, "qt-1"), (5, "bybit")):
+        with socket.create_server(("127.0.0.1", fleet.base_port + offset)):
+            done = fleet.command("up")
+            assert (done.returncode, f"port {fleet.base_port + offset} of {name}" in done.stderr) == (1, True)
+            assert "give another --base-port" in done.stderr
     assert "there is no demo fleet" in fleet.command("status").stderr
     fleet.root.mkdir()
     (fleet.root / "mine").touch()
