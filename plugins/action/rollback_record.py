@@ -18,6 +18,7 @@ from ..module_utils._operation import OperationError
 from ..module_utils._transaction.state import checked_name
 from ..plugin_utils._artifacts import Artifacts
 from ..plugin_utils._controller import controller
+from ..plugin_utils._exposure import NEEDED as EXPOSURE
 from ..plugin_utils._record import build_record
 from ..plugin_utils._results import value
 from ..plugin_utils._summary import stored_notice, summary, verdict
@@ -36,14 +37,7 @@ OPTIONS: dict[str, Any] = {
     "bots": {"type": "list", "elements": "str", "required": True},
     "inputs": {"type": "dict", "default": {}},
 }
-NEEDED = (
-    "inventory_hostname",
-    "botfleet_kind",
-    "botfleet_holds_positions",
-    "halt_result",
-    "halt_barrier",
-    "revert_result",
-)
+NEEDED = ("inventory_hostname", "botfleet_kind", "halt_barrier", "revert_result", *EXPOSURE)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types

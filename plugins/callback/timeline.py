@@ -74,10 +74,19 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
+from ..module_utils._transaction.request import EXPOSURE
 from ..plugin_utils._timeline.notes import diff_lines, message_lines, step_lines
-from ..plugin_utils._timeline.outcome import Outcome, read_outcome
+from ..plugin_utils._timeline.outcome import Outcome, read_account, read_outcome
 from ..plugin_utils._timeline.progress import HELD
-from ..plugin_utils._timeline.tasks import action_of, assesses, is_ours, is_transaction, role_of, stages_of
+from ..plugin_utils._timeline.tasks import (
+    action_of,
+    assesses,
+    is_ours,
+    is_transaction,
+    reads_account,
+    role_of,
+    stages_of,
+)
 from ..plugin_utils._timeline.text import plain
 from ..plugin_utils._timeline.timeline import Timeline
 
@@ -145,7 +154,8 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         if is_transaction(task):
-            self._timeline.sent(host.get_name())
+            if not reads_account(task) or host.get_name() in self._timeline.leaders:
+                self._timeline.sent(host.get_name())
         elif not is_ours(task):
             super().v2_runner_on_start(host, task)
 
@@ -190,6 +200,8 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
     def v2_runner_on_skipped(self, result: Any) -> None:
         if not is_ours(result._task):
             super().v2_runner_on_skipped(result)
+        elif reads_account(result._task):
+            pass  # another bot reads its account, or it has one for itself
         elif is_transaction(result._task):
             held = dict.fromkeys(stages_of(result._task), HELD)
             self._timeline.received(result._host.get_name(), Outcome(held))
@@ -238,7 +250,10 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
         if is_transaction(task):
             variables = self._current_play.get_variable_manager().get_vars(play=self._current_play)
             everyone, batch = variables["ansible_play_hosts_all"], variables["ansible_play_batch"]
-            timeline.begin(stages_of(task), batch, len(everyone))
+            if reads_account(task):
+                everyone = batch = timeline.leaders
+            if batch:
+                timeline.begin(stages_of(task), batch, len(everyone))
 
     def _receive(self, result: Any, **status: bool) -> None:
         """status: ``failed`` or ``unreachable``, which ansible-core takes out of what callbacks get."""
@@ -247,7 +262,12 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
             for line in step_lines(result._result):
                 self._timeline.say(f"{plain(bot)} {line}")
         check_mode = bool(result._task.check_mode)
-        outcome = read_outcome({**result._result, **status}, stages_of(result._task), check_mode)
+        answer = {**result._result, **status}
+        if reads_account(result._task):
+            self._timeline.received_account(bot, read_account(answer, EXPOSURE, check_mode))
+            return
+        guarded = self._timeline.is_guarded(bot)
+        outcome = read_outcome(answer, stages_of(result._task), check_mode, guarded=guarded)
         self._timeline.received(bot, outcome)
 
     def _show_message(self, result: Any) -> None:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Callable
 
 from ..plugin_utils._barrier import barrier, roll_goes_on
 from ..plugin_utils._clock import epoch
+from ..plugin_utils._exposure import exposure_of, shared_accounts
 from ..plugin_utils._misspelt import input_warnings, unknown_variables
 from ..plugin_utils._results import tag_to_go_back_to
 
@@ -28,6 +30,11 @@ def decision_problem(text: str) -> str:
     return ""
 
 
+def exposure_state(bot: str, variables: Mapping[str, Any]) -> str:
+    """What halt read of what a bot holds: ``none``, ``flat``, ``guarded``, ``residual`` or ``unproven``."""
+    return str(exposure_of(bot, variables)["state"])
+
+
 class FilterModule:
     """Filters of the stage roles."""
 
@@ -35,8 +42,10 @@ class FilterModule:
         return {
             "barrier": barrier,
             "decision_problem": decision_problem,
+            "exposure_state": exposure_state,
             "input_warnings": input_warnings,
             "roll_goes_on": roll_goes_on,
+            "shared_accounts": shared_accounts,
             "tag_to_go_back_to": tag_to_go_back_to,
             "unknown_variables": unknown_variables,
         }

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._results import one_line, step_of, tag_to_go_back_to, unsafe_because, value
+from . import _exposure as exposures
+from ._results import is_closed, one_line, step_of, tag_to_go_back_to, unsafe_because, value
 
-NEEDED = ("halt_result", "revert_validation", "botfleet_kind", "botfleet_target_group")
+NEEDED = ("revert_validation", "botfleet_kind", "botfleet_target_group", *exposures.NEEDED)
 HELD = "held at the barrier: "
 
 
@@ -26,6 +27,7 @@ def barrier(
     max_unsafe: Any = 0,
     mixed_targets: bool = False,
     check_mode: bool = False,
+    accept_guarded: bool = False,
     plan: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Per bot ``passes``, ``why`` (empty if it passes) and ``target`` (a tag, or None).
@@ -33,13 +35,18 @@ def barrier(
     A bot whose rollback is closed passes whatever holds the others: it is only asked what came of it, and halt's
     stored result is of before.
 
-    variables: by bot, with ``halt_result``, ``revert_validation``, ``botfleet_kind`` and, where bots of a kind
-    are not to be compared, ``botfleet_target_group``
+    variables: by bot, with ``halt_result``, ``revert_validation``, ``botfleet_kind``, what tells its exposure, and
+    ``botfleet_target_group`` where bots of a kind are not to be compared
+    accept_guarded: whether one passes whose positions are left to their stops
     plan: with the step ids of each stage, by kind
     """
     variables = {bot: {name: value(variables[bot], name) for name in NEEDED} for bot in bots}
     halts = {bot: variables[bot].get("halt_result") for bot in bots}
-    why = {bot: unsafe_because(halts[bot], check_mode) for bot in bots}
+    why = {
+        bot: unsafe_because(halts[bot], check_mode)
+        or exposures.counts_against(exposures.exposure_of(bot, variables, check_mode), accept_guarded)
+        for bot in bots
+    }
     unsafe = [bot for bot in bots if why[bot]]
     if len(unsafe) > allowed(max_unsafe, len(bots)):
         named = f"{len(unsafe)} of {len(bots)} bots are not safe ({', '.join(unsafe)})"
@@ -59,11 +66,6 @@ def barrier(
             )
     decided = {bot: {"passes": not why[bot], "why": why[bot], "target": targets[bot]} for bot in bots}
     return {"bots": decided, "unsafe": unsafe, "held": {bot: reason for bot, reason in why.items() if reason}}
-
-
-def is_closed(halt: Mapping[str, Any] | None) -> bool:
-    """Whether the rollback of a bot was over when halt was asked for."""
-    return bool(halt and halt.get("closed"))
 
 
 def _compare_targets(

@@ -9,7 +9,7 @@ Imports no Ansible: the history is read without it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -81,33 +81,34 @@ def _since(decided: float, moment: float | None, digits: int) -> float | None:
     return max(0.0, round(moment - decided, digits))
 
 
-def transactions(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[str, Any]]:
+def transactions(results: Sequence[Mapping[str, Any]], decided: float, earlier: Row) -> list[dict[str, Any]]:
     """When each was sent and its result received, in seconds from the decision.
 
     A stored result is as old as the run that made it: what the record of that run says stands.
     """
     rows = []
-    for index, result in enumerate((halt, revert)):
-        times = (result or {}).get("controller_times")
-        if times and result.get("stored") and len(earlier.get("transactions", [])) > index:
-            rows.append(earlier["transactions"][index])
+    for result in results:
+        times = result.get("controller_times")
+        names = [stage["name"] for stage in result.get("stages") or []]
+        known = next((row for row in earlier.get("transactions", []) if row["stages"] == names), None)
+        if times and result.get("stored") and known:
+            rows.append(known)
         elif times:
             sent, received = (_since(decided, times[name], 3) for name in ("sent", "received"))
-            names = [stage["name"] for stage in result.get("stages") or []]
             if sent is not None and received is not None:
                 rows.append({"stages": names, "sent_after_seconds": sent, "received_after_seconds": received})
     return rows
 
 
-def stages(halt: Any, revert: Any, decided: float, earlier: Row) -> list[dict[str, Any]]:
+def stages(results: Sequence[Mapping[str, Any]], decided: float, earlier: Row) -> list[dict[str, Any]]:
     """Stages as the host told them, each with when it started by the controller's clock.
 
     The host knows only how long ago that was when its result left, which is taken for the moment it was received:
     later than the truth, never earlier. Of a stored result whose record is gone, nobody knows.
     """
     rows = []
-    for result in (halt, revert):
-        for stage in (result or {}).get("stages") or []:
+    for result in results:
+        for stage in result.get("stages") or []:
             known = next((row for row in earlier.get("stages", []) if row["name"] == stage["name"]), None)
             if result.get("stored") and known:
                 rows.append(known)

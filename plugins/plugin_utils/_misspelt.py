@@ -22,6 +22,7 @@ from ._timeline.text import names
 COLLECTION = Path(__file__).resolve().parents[2]
 PREFIX = "botfleet_"
 HEALTH = "botfleet_health_checks"
+ACCOUNTS, HOLDS = "botfleet_exposure", "botfleet_holds_positions"
 CLOSE = 0.8  # of 1; people pass extra variables of their own
 ROOM = 24  # columns for names of bots
 
@@ -40,6 +41,7 @@ def input_warnings(
             *_misspelt_inputs(load_extra_vars(DataLoader()), inputs),
             *unknown_variables(bots, having),
             *_without_health_checks(having),
+            *_without_accounts(having),
         ]
     except Exception:  # noqa: BLE001  # a warning must not keep a bot from being halted
         return []
@@ -75,6 +77,12 @@ def _without_health_checks(variables: Mapping[str, Collection[str]]) -> list[str
     """An empty list says that somebody wants none."""
     without = [bot for bot, having in variables.items() if HEALTH not in having]
     return [f"{_named(without)}: no {HEALTH}, so that it works after the rollback is not proven"] if without else []
+
+
+def _without_accounts(variables: Mapping[str, Collection[str]]) -> list[str]:
+    """Whoever says anything of positions has thought of them."""
+    without = [bot for bot, having in variables.items() if not {ACCOUNTS, HOLDS}.intersection(having)]
+    return [f"{_named(without)}: no {ACCOUNTS}, so what it holds is unproven, which is not safe"] if without else []
 
 
 @cache

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import _exposure as exposures
 from ._clock import after, decision, earlier_rows, iso, stages, transactions
 from ._results import (
     Result,
     came_to,
+    is_closed,
     not_proven,
     one_line,
     process,
@@ -50,7 +52,10 @@ def build_record(
     halts = [variables[bot].get("halt_result") for bot in bots]
     decided = decision([*halts, {"decided_at": (standing or {}).get("start_time")}], inputs["decided_at"])
     earlier = earlier_rows(standing, decided)
-    rows = [_bot(bot, variables[bot], decided, check_mode, earlier.get(bot, {})) for bot in bots]
+    accept_guarded = bool((inputs.get("inputs") or {}).get("accept_guarded"))
+    rows = [
+        _bot(bot, variables, decided, check_mode, earlier.get(bot, {}), accept_guarded=accept_guarded) for bot in bots
+    ]
     rows += [_outside(bot, row, decided) for bot, row in earlier.items() if bot not in variables]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
     came_out = outcome(rows)
@@ -84,47 +89,68 @@ def build_record(
 
 def _outside(name: str, row: Bot, decided: float) -> Bot:
     """A bot as the last run that it was in recorded it; what that version of the record did not have is not known."""
-    return {**_bot(name, {}, decided, False, {}), **row, "in_this_run": False}
+    return {**_bot(name, {name: {}}, decided, False, {}), **row, "in_this_run": False}
 
 
 def outcome(rows: list[Bot]) -> str:
-    """``restored`` if every bot is, else ``safe`` if every bot is that or restored, else ``exposed``."""
+    """``restored`` if every bot is, else ``safe`` or ``guarded`` if every bot is at least that, else ``exposed``."""
     if rows and all(row["restored"] for row in rows):
         return "restored"
-    return "safe" if rows and all(row["safe"] for row in rows) else "exposed"
+    if rows and all(row["safe"] or row["restored"] for row in rows):
+        return "safe"
+    return "guarded" if rows and all(row["safe"] or row["restored"] or row["guarded"] for row in rows) else "exposed"
 
 
-def _bot(name: str, variables: Mapping[str, Any], decided: float, check_mode: bool, earlier: Bot) -> Bot:
+def _bot(
+    name: str, everyone: Variables, decided: float, check_mode: bool, earlier: Bot, *, accept_guarded: bool = False
+) -> Bot:
+    variables = everyone[name]
     halt, revert = whole(variables.get("halt_result")), whole(variables.get("revert_result"))
     if revert and revert.get("skipped"):
         revert = None
     last = revert or halt
+    exposure = exposures.exposure_of(name, everyone, check_mode)
+    if is_closed(halt) and earlier.get("exposure"):  # it may trade again by now, and its account was not read anew
+        exposure = {**earlier["exposure"], "why": ""}
+    account = exposures.account_result(variables)
+    own = [result for result in (halt, account, revert) if result]
     why_unsafe = unsafe_because(halt, check_mode)
-    why_unrestored = why_unsafe or _unrestored_because(variables, revert, check_mode)
+    against = why_unsafe or exposures.counts_against(exposure, accept_guarded)
+    why_unrestored = against or _unrestored_because(variables, revert, check_mode)
     restored = not why_unrestored
-    safe = not why_unsafe and (check_mode or restored or bool(last and (last.get("safe") or {}).get("is_safe")))
+    made_safe = not why_unsafe and (check_mode or restored or bool(last and (last.get("safe") or {}).get("is_safe")))
+    safe = made_safe and not exposure["why"]
     return {
         "name": name,
         "kind": variables.get("botfleet_kind"),
         "in_this_run": True,
         "safe": safe,
+        "guarded": made_safe and exposure["state"] == exposures.GUARDED,
         "restored": restored,
         "verified": restored and (check_mode or _stage_ok(revert, "verify")),
         "trading": ((last or {}).get("safe") or {}).get("trading", "on"),
         "process": process(halt if check_mode else last),
-        "exposure": {"state": "none" if variables.get("botfleet_holds_positions") is False else "unproven"},
+        "exposure": {name: figure for name, figure in exposure.items() if name != "why"},
         "from": running_tag(halt),
         "to": _ended_on(halt, revert, earlier, check_mode),
-        "safe_after_seconds": after(halt, decided, earlier.get("safe_after_seconds")) if safe else None,
+        "safe_after_seconds": _safe_after(name, everyone, decided, earlier) if safe else None,
         "restored_after_seconds": after(revert, decided, earlier.get("restored_after_seconds")) if restored else None,
         "stored": bool((last or {}).get("stored")),
-        "transactions": transactions(halt, revert, decided, earlier),
-        "stages": stages(halt, revert, decided, earlier),
-        "steps": [step for result in (halt, revert) for step in (result or {}).get("steps") or []],
+        "transactions": transactions(own, decided, earlier),
+        "stages": stages(own, decided, earlier),
+        "steps": [step for result in own for step in result.get("steps") or []],
         "read": ((last or {}).get("safe") or {}).get("read", []),
-        "notes": [note for result in (halt, revert) for note in (result or {}).get("notes") or []],
+        "notes": [note for result in own for note in result.get("notes") or []],
         "failure": why_unrestored or None,
     }
+
+
+def _safe_after(name: str, everyone: Variables, decided: float, earlier: Bot) -> float | None:
+    """When the last of what makes it safe was known: its halt, and the account that it shares."""
+    first = earlier.get("safe_after_seconds")
+    results = (everyone[name].get("halt_result"), exposures.account_result_for(name, everyone))
+    known = [seconds for result in results if (seconds := after(result, decided, first)) is not None]
+    return max(known, default=None)
 
 
 def _unrestored_because(variables: Mapping[str, Any], revert: Mapping[str, Any] | None, check_mode: bool) -> str:

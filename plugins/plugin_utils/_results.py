@@ -75,6 +75,11 @@ def unsafe_because(halt: Result | None, check_mode: bool) -> str:
     return one_line("; ".join([f"not safe: {unproven}", *(f"{step['name']}: {step['message']}" for step in failed)]))
 
 
+def is_closed(halt: Result | None) -> bool:
+    """Whether the rollback of a bot was over when halt was asked for."""
+    return bool(halt and halt.get("closed"))
+
+
 def not_proven(result: Result, *, resumed: bool) -> str:
     """What was not read back of what makes the bot safe; ``resumed``: of what holds for a running one, too."""
     readings = result["safe"]["read"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ._holdings import amount, in_few_words, totals
 from ._next import next_steps, stopped
 from ._timeline.text import cells, pad, plain, wrapped
 
@@ -33,19 +34,20 @@ def summary(
     """The final table, failures first, then the figures and where the record is. Lines without line ends.
 
     width: columns of the terminal; None for as many as each line takes
-    all_bots: False to count restored bots of a large fleet instead of naming them
+    all_bots: False to count restored bots of a large fleet instead of naming them, but for guarded ones
     more: paths of what lies beside the record, by label
     notices: sentences without which the table could be mistaken; they stand above and below it
     """
-    bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
+    bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["guarded"], bot["name"]))
     alike = not all_bots and len(bots) > ALIKE_FROM
-    rows = [_row(bot) for bot in bots if not (alike and bot["restored"])]
+    rows = [_row(bot) for bot in bots if not (alike and _is_well(bot))]
     facts = [
         ("outcome", f"{_would(record)}{record['outcome']} ({verdict(record)})"),
         ("time-to-safe", _seconds(record["time_to_safe_seconds"])),
         ("time-to-restored", _seconds(record["time_to_restored_seconds"])),
         ("slowest", *_slowest(bots)),
         ("over budget", *_overruns(bots)),
+        ("exposure", *_exposure(record)),
         ("stopped", *stopped(record)),
         ("record", plain(path)),
         *((label, plain(place)) for label, place in (more or {}).items()),
@@ -53,7 +55,7 @@ def summary(
     ]
     headings: Sequence[str] = HEADINGS
     if record["check_mode"]:
-        headings = tuple("trading now" if heading == "trading" else heading for heading in HEADINGS)
+        headings = tuple(f"{heading} now" if heading in ("trading", "exposure") else heading for heading in HEADINGS)
     said = _sentences(notices, width)
     lines = ["CHECK MODE: nothing was changed, this is what would be"] if record["check_mode"] else []
     lines += said
@@ -74,12 +76,14 @@ def stored_notice(record: Mapping[str, Any], *, stands: bool) -> str:
 def verdict(record: Mapping[str, Any]) -> str:
     """How many bots ended as the plan wants, and who did not."""
     bots: list[dict[str, Any]] = record["bots"]
-    exposed = [plain(bot["name"]) for bot in bots if not bot["safe"] and not bot["restored"]]
-    safe = [plain(bot["name"]) for bot in bots if bot["safe"] and not bot["restored"]]
+    exposed = [plain(bot["name"]) for bot in bots if not (bot["safe"] or bot["restored"] or bot["guarded"])]
+    guarded = [plain(bot["name"]) for bot in bots if bot["guarded"]]
+    safe = [plain(bot["name"]) for bot in bots if bot["safe"] and not (bot["restored"] or bot["guarded"])]
     would = _would(record)
     restored = sum(bot["restored"] for bot in bots)
     parts = [f"{restored} of {len(bots)} bot{'' if len(bots) == 1 else 's'} {would}restored"]
     parts += [f"{would}safe but not restored: {', '.join(safe)}"] if safe else []
+    parts += [f"{would}guarded: {', '.join(guarded)}"] if guarded else []
     parts += [f"{would}EXPOSED: {', '.join(exposed)}"] if exposed else []
     return "; ".join(parts)
 
@@ -144,10 +148,10 @@ def _row(bot: Bot) -> list[str]:
         plain(bot["name"]),
         plain(bot["from"] or "-"),
         plain(bot["to"] or "-"),
-        _seconds(bot["safe_after_seconds"]) if bot["safe"] else "NOT SAFE",
+        _seconds(bot["safe_after_seconds"]) if bot["safe"] else "guarded" if bot["guarded"] else "NOT SAFE",
         _seconds(bot["restored_after_seconds"]) if bot["restored"] else "no",
         bot["trading"],
-        bot["exposure"]["state"],
+        in_few_words(bot),
         plain(bot["failure"] or ""),
     ]
 
@@ -156,7 +160,7 @@ def _alike(bots: Sequence[Bot], would: str) -> list[str]:
     """Restored bots, counted by what they have in common."""
     groups: dict[tuple[str, ...], list[Bot]] = {}
     for bot in bots:
-        if bot["restored"]:
+        if _is_well(bot):
             row = dict(zip(HEADINGS, _row(bot)))
             groups.setdefault((row["from"], row["to"], row["trading"], row["exposure"]), []).append(bot)
     return [
@@ -165,6 +169,29 @@ def _alike(bots: Sequence[Bot], would: str) -> list[str]:
         f"trading {trading}, exposure {exposure}"
         for (before, after, trading, exposure), alike in groups.items()
     ]
+
+
+def _is_well(bot: Bot) -> bool:
+    return bool(bot["restored"] and not bot["guarded"])
+
+
+def _exposure(record: Mapping[str, Any]) -> list[str]:
+    """What was held, what is left of it, and how long that took; nothing if nothing was held."""
+    found = totals(record["bots"])
+    before, after = found.notional
+    orders_before, orders_after = found.orders
+    if not (before or after or orders_before or orders_after):
+        return []
+    held = [f"{'now' if record['check_mode'] else 'before'}: notional {amount(before)}, {_orders(orders_before)}"]
+    held += [] if record["check_mode"] else [f"after: notional {amount(after)}, {_orders(orders_after)}"]
+    held += [f"not read of {', '.join(map(plain, found.unread))}"] if found.unread else []
+    if found.seconds_to_flat is not None:
+        held.append(f"flat in {_seconds(found.seconds_to_flat)} (slowest: {plain(found.slowest)})")
+    return held
+
+
+def _orders(number: int | None) -> str:
+    return "orders not known" if number is None else f"{number} order{'' if number == 1 else 's'}"
 
 
 def _range(bots: Sequence[Bot], figure: str) -> str:

@@ -69,10 +69,16 @@ class Bench:
             "one_task_each": self.work / "one_task_each.yml",
             "builtin": HERE / "builtin.yml",
         }[way]
-        inputs = {"plan": "emergency", "scope": "demo_here", "reason": "benchmark", "positions": "handled"}
+        inputs = {"plan": "emergency", "scope": "demo_here", "reason": "benchmark"}
         if way != "transactions":
             inputs = {}
-        extra = {**inputs, "batch": "100%", "max_unsafe": STALLED, "demo_root": str(self.fleet.root)}
+        extra = {
+            **inputs,
+            "batch": "100%",
+            "max_unsafe": STALLED,
+            "demo_root": str(self.fleet.root),
+            "botfleet_holds_positions": False,  # the ways are compared by what each of them does
+        }
         return [
             *(sys.executable, "-m", "ansible", "playbook", "-i", str(INVENTORY), "-i", str(self.work / "here.yml")),
             *("-f", str(self.count), "-e", json.dumps(extra), str(playbook)),

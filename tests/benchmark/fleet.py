@@ -112,7 +112,7 @@ class Bench:
             ]
         if way == "builtin":
             return self._playbook(HERE / "ways" / "emergency.yml", {})
-        inputs = {"plan": "emergency", "scope": "bots", "reason": "benchmark", "positions": "handled", "batch": "100%"}
+        inputs = {"plan": "emergency", "scope": "bots", "reason": "benchmark", "batch": "100%"}
         return self._playbook(self._collection / "playbooks" / "rollback.yml", inputs)
 
     def _playbook(self, playbook: Path, inputs: dict[str, str]) -> list[str]:

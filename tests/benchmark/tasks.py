@@ -47,7 +47,6 @@ def _play(name: str, hosts: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
         "halt_target": "previous",
         "revert_target": target,
         "verify_target": target,
-        "revert_positions": "handled",
         "rollback_id": "benchmark",
     }
     return {"name": name, "hosts": hosts, "gather_facts": False, "vars": variables, "tasks": [*imports, *tasks]}
@@ -67,6 +66,8 @@ def _tasks(stage: str, steps: list[Step], plan: dict[str, Any], proves: bool = F
         task: dict[str, Any] = {"name": step["name"], f"tradeops.botfleet.{operation}": _secrets(options)}
         if arguments:
             task["args"] = arguments
+        if "loop" in step:
+            task["loop"] = step["loop"]
         task["when"] = [f"botfleet_kind in {kinds}"]
         if "when" in step:
             task["when"].append(step["when"].strip("{} "))

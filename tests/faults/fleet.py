@@ -38,7 +38,6 @@ MISSING = 3
 QUICK = {
     "plan": "emergency",
     "scope": "bots",
-    "positions": "handled",
     "batch": "100%",
     "botfleet_settle": 0.5,
     "botfleet_stop_timeout": 3,

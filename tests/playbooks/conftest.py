@@ -54,6 +54,7 @@ class Fleet(DemoFleet):
         self.work = self.cwd = root
         self.ledger = Ledger(self.root)
         self.artifacts = root / "artifacts"
+        self.of_all: dict[str, Any] = {"botfleet_holds_positions": False}  # or each halt would wait for exchanges
         self.overrides: dict[str, dict[str, Any]] = {}
 
     def names(self, kind: str = "") -> list[str]:
@@ -61,7 +62,7 @@ class Fleet(DemoFleet):
 
     def argv(self, *arguments: str, **inputs: Any) -> list[str]:
         """An ansible-playbook command; inputs become extra variables, None leaves one out."""
-        given = {"plan": "emergency", "scope": "demo_here", "reason": "test", "positions": "handled", **inputs}
+        given = {"plan": "emergency", "scope": "demo_here", "reason": "test", **inputs}
         extra = {name: value for name, value in given.items() if value is not None}
         self.write_inventory()
         return [
@@ -122,7 +123,7 @@ class Fleet(DemoFleet):
 
     def write_inventory(self) -> None:
         """The group of the bots that really run, and what a test changes about them."""
-        hosts = {name: self.overrides.get(name, {}) for name in self.names()}
+        hosts = {name: {**self.of_all, **self.overrides.get(name, {})} for name in self.names()}
         others = {name: values for name, values in self.overrides.items() if name not in hosts}
         everyone = {
             "vars": {"botfleet_artifacts_dir": str(self.artifacts)},

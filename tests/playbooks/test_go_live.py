@@ -33,17 +33,6 @@ def test_go_live_is_deactivated_on_the_version_that_runs(fleet: Fleet) -> None:
     assert (fleet.page("tn-1") or {}).get("trading"), "outside the scope nothing changes"
 
 
-def test_without_positions_handled_credentials_stay_and_the_bot_ends_safe(fleet: Fleet) -> None:
-    """S4.4, S4.7: production credentials are what closes positions."""
-    run = fleet.rollback(plan="go_live", scope="quantum_trader:&demo_here", positions=None)
-    assert run.code != 0
-    assert run.states() == {"qt-1": "safe", "qt-10": "safe"}
-    assert "CANARY-prod" in (fleet.path("qt-1") / "config" / "exchange.yaml").read_text()
-    assert fleet.page("qt-1") is None, "and is not started on production"
-    status = next(s["status"] for s in run.bot("qt-1")["steps"] if s["stage"] == "revert" and s["id"] == "testnet")
-    assert status == "skipped"
-
-
 def test_a_kind_without_steps_is_exposed_and_the_others_halt(fleet: Fleet) -> None:
     run = fleet.rollback(plan="go_live", max_unsafe=2)
     assert run.code != 0

@@ -36,7 +36,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("mixed_targets is neither true nor false", {"mixed_targets": "maybe"}, 'mixed_targets is "maybe"'),
     ("hand_back is neither true nor false", {"hand_back": "maybe"}, 'hand_back is "maybe"'),
     ("A target for a plan that has its own", {"plan": "go_live", "target": GOOD}, "stays on the version that runs"),
-    ("positions is misspelt", {"positions": "handeld"}, 'positions is "handeld"'),
+    ("positions is no strategy", {"positions": "handled"}, 'positions is "handled": set natural'),
+    ("accept_guarded is neither true nor false", {"accept_guarded": "maybe"}, 'accept_guarded is "maybe"'),
     ("confirm_within is no number", {"confirm_within": "soon"}, 'confirm_within is "soon"'),
     ("start_jitter is no number", {"start_jitter": "soon"}, 'start_jitter is "soon"'),
 ]
@@ -90,7 +91,7 @@ def check(fleet: Fleet) -> Run:
     """A check with an input and a variable misspelt, for a target that no bot has."""
     fleet.overrides["qt-1"] = {"botfleet_healthchecks": []}
     before = fleet.fingerprint()
-    run = fleet.rollback("--check", target="deploy-20251201", positions=None, positons="handled")
+    run = fleet.rollback("--check", target="deploy-20251201", positons="close")
     assert run.code == 2 and fleet.fingerprint() == before
     return run
 

@@ -58,7 +58,6 @@ class Job:
                 "plan": "emergency",
                 "scope": "demo_here",
                 "reason": "test",
-                "positions": "handled",
                 "rollback_id": "rb-job",
                 "botfleet_artifacts_dir": "{{ lookup('ansible.builtin.env', 'AWX_ISOLATED_DATA_DIR') }}/botfleet",
             },
@@ -154,7 +153,7 @@ def test_a_fleet_is_restored(job: Job, pair: Fleet, way: str) -> None:
         assert [stage["name"] for stage in results["preserve"]["stages"]] == ["preserve", "revert", "resume", "verify"]
         assert {stage["status"] for result in results.values() for stage in result["stages"]} == {"ok"}
     record = job.record()
-    assert record["outcome"] == "restored" and record["inputs"]["positions"] == "handled"
+    assert record["outcome"] == "restored" and record["inputs"]["positions"] == "cancel_and_close"
     assert (job.artifacts / "botfleet" / "latest" / "report.html").exists()
     assert (job.artifacts / "botfleet" / "history.jsonl").read_text().count("\n") == 1
 

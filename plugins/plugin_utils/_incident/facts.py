@@ -11,6 +11,8 @@ from typing import Any
 
 from ...module_utils._transaction.request import STAGES
 from .._clock import duration, epoch
+from .._exposure import FLAT, GUARDED, NONE, RESIDUAL, UNPROVEN
+from .._holdings import amount, in_few_words, steps_of
 from .._markdown import Markdown, table
 from .._summary import verdict
 
@@ -19,11 +21,11 @@ NAMED = 12
 """How many bots are named where a count would do for the others."""
 
 POSITIONS = {
-    "unproven": "not known, they were not read",
-    "none": "none, as the inventory declares",
-    "flat": "none, read as closed",
-    "guarded": "left to their stops on purpose",
-    "residual": "some were left",
+    UNPROVEN: "not known: not read, or not proven",
+    RESIDUAL: "some are left",
+    GUARDED: "left to their stops on purpose",
+    FLAT: "none is left, read back",
+    NONE: "none, as the inventory declares",
 }
 DONE = ("changed", "resumed", "failed", "undone", "not_undone")
 
@@ -60,10 +62,13 @@ def about(record: Record) -> Markdown:
 
 def systems(record: Record) -> Markdown:
     """Each bot, the worst first."""
-    bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["name"]))
+    bots = sorted(record["bots"], key=lambda bot: (bot["restored"], bot["safe"], bot["guarded"], bot["name"]))
     return table(
         [
-            ("Bot", "Kind", "Ended", "From", "To", "Trading", "Process", "Safe after", "Restored after", "Failure"),
+            (
+                *("Bot", "Kind", "Ended", "From", "To", "Trading", "Process", "Exposure", "Safe after"),
+                *("Restored after", "Failure"),
+            ),
             *(
                 (
                     bot["name"],
@@ -73,6 +78,7 @@ def systems(record: Record) -> Markdown:
                     bot["to"],
                     bot["trading"],
                     bot.get("process", "unknown"),
+                    in_few_words(bot),
                     _seconds(bot["safe_after_seconds"]),
                     _seconds(bot["restored_after_seconds"]),
                     bot["failure"],
@@ -84,17 +90,51 @@ def systems(record: Record) -> Markdown:
 
 
 def _ended(bot: Mapping[str, Any]) -> str:
-    state = "restored" if bot["restored"] else "safe" if bot["safe"] else "NOT SAFE"
+    state = "restored" if bot["restored"] else "safe" if bot["safe"] else "" if bot["guarded"] else "NOT SAFE"
+    state = ", ".join(filter(None, [state, "guarded" if bot["guarded"] else ""]))
     return state if bot.get("in_this_run", True) else f"{state} (not in the last run)"
 
 
 def positions(record: Record) -> Markdown:
-    """What is known of positions at the time of the rollback: where they were not read, it says so."""
+    """Positions and orders as they were when they were first read (S2.16, S4.9); whether any are left."""
+    rows = []
+    for bot in record["bots"]:
+        for step in steps_of(bot):
+            found = step["before"] or {}
+            account = found.get("account")
+            for held in found.get("positions", []):
+                position = f"{held['side']} {held['contracts']} {held['symbol']}"
+                rows.append((bot["name"], account, position, amount(held["notional"])))
+            orders = found.get("orders", [])
+            if orders:
+                rows.append((bot["name"], account, f"{len(orders)} {'order' if len(orders) == 1 else 'orders'}", "-"))
+    before = [table([("Read for", "Account", "What was there", "Notional"), *rows])] if rows else []
+    return Markdown("\n".join([*before, _left(record)]))
+
+
+def _left(record: Record) -> Markdown:
     by_state: dict[str, list[str]] = {}
     for bot in record["bots"]:
         by_state.setdefault(bot["exposure"]["state"], []).append(bot["name"])
-    rows = [(POSITIONS.get(state, state), _names(names)) for state, names in sorted(by_state.items(), reverse=True)]
-    return table([("Positions", "Bots"), *rows])
+    rows = [(said, _names(by_state[state])) for state, said in POSITIONS.items() if state in by_state]
+    return table([("Positions at the end", "Bots"), *rows])
+
+
+def closed(record: Record) -> Markdown:
+    """What was sent to exchanges: closing orders with their client ids, and cancelled orders."""
+    rows = []
+    for bot in record["bots"]:
+        for step in steps_of(bot):
+            change = step["change"] or {}
+            for order in change.get("closed", []):
+                position = f"{order['side']} {order['contracts']} {order['symbol']}"
+                rows.append((bot["name"], f"close {position}", order["client_id"], order["came_to"]))
+            for order in change.get("cancelled", []):
+                what = f"{order['side']} {order['amount'] or 'all'} {order['symbol']}"
+                rows.append((bot["name"], f"cancel {order['kind']} order, {what}", order["id"], "asked for"))
+    if not rows:
+        return Markdown("Nothing.\n")
+    return table([("Read for", "What", "Client id, or id of the order", "Came to"), *rows])
 
 
 def timeline(record: Record) -> Markdown:

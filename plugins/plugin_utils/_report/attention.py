@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bots that are not restored: why, what is left as it should not be, what to do. PRIVATE to the collection."""
+"""Bots that are not restored, or guarded: why, what is left of it, what to do. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .fleet import EXPOSED, RESTORED, Bot
+from .._exposure import RESIDUAL, UNPROVEN
+from .._holdings import amount, figure, in_few_words
+from .fleet import EXPOSED, GUARDED, RESTORED, Bot
 from .words import without_name
 
 Said = tuple[str, str]
@@ -22,6 +24,23 @@ NOT_PROVEN = (
     "Something of what makes it safe is not proven, so it does not count as safe. Mend what the sentence names, or "
     "stop its trading by hand; then run the same id again."
 )
+NOT_FLAT = (
+    "It cannot trade, but what it held at the exchange is not proven to be gone. Look there, close by hand what cannot "
+    "wait, and mend what the sentence names; then run the same id again."
+)
+NOT_ACCEPTED = (
+    "It cannot trade, and its positions are left to their stops. Run the same id again with positions=natural and "
+    "accept_guarded=true to go on with them, or with positions=close to close them."
+)
+GUARDED_FAILURE = (
+    "It stays stopped, and its positions are left to their stops. Mend what the sentence names, then run the same id "
+    "again."
+)
+GUARDED_TO_THE_END = (
+    "It stays stopped, and its exchange account stays on production. When the positions are gone, a new rollback with "
+    "positions=close switches it to testnet and starts it."
+)
+GUARDED_CHECK = "The barrier holds it unless accept_guarded=true is given; with positions=close they would be closed."
 OWN_FAILURE = (
     "It is safe and stays stopped. Mend what the sentence names, then run the same id again: what was proven is looked "
     "at, not done again."
@@ -49,7 +68,7 @@ class Case:
 
 
 def attention(bots: Sequence[Bot], check_mode: bool) -> list[Case]:
-    """Failures, those of exposed bots first."""
+    """Failures, those of exposed bots first; and guarded bots, even if nothing failed."""
     alike: dict[str, list[Bot]] = {}
     for bot in bots:
         if bot.state != RESTORED:
@@ -78,7 +97,7 @@ def _case(bots: list[Bot], check_mode: bool, name: str) -> Case:
         put_back=general(_said(row, "undone")),
         stuck=general(_said(row, "not_undone")),
         now=_now(row, check_mode),
-        to_do=CHECKED if check_mode else _to_do(state, bool(row["read"]), bool(failed)),
+        to_do=_to_do(state, row, bool(failed), check_mode),
     )
 
 
@@ -91,6 +110,8 @@ def _sentences(bots: list[Bot]) -> list[tuple[str, list[Bot]]]:
 
 
 def _failure(bot: Bot) -> str:
+    if bot.state == GUARDED and not bot.row["failure"]:
+        return f"positions of {amount(figure(bot.row, 'notional_after'))} are left to their stops"
     return bot.row["failure"] or "no reason is recorded"
 
 
@@ -104,12 +125,21 @@ def _said(row: Mapping[str, Any], status: str) -> Iterator[Said]:
 def _now(row: Mapping[str, Any], check_mode: bool) -> list[Said]:
     version = row["to"] or "not known"
     trading = {"off": "off, read back", "on": "on, or not read, which counts as on"}.get(row["trading"], row["trading"])
-    facts = [("trading", trading), ("process", row.get("process", "unknown")), ("exposure", row["exposure"]["state"])]
+    facts = [("trading", trading), ("process", row.get("process", "unknown")), ("exposure", in_few_words(row))]
     earlier = [] if row.get("in_this_run", True) else [("read", "in an earlier run, it was not in the last one")]
     return facts if check_mode else [("version", version), *facts, *earlier]
 
 
-def _to_do(state: str, was_read: bool, failed: bool) -> str:
+def _to_do(state: str, row: Mapping[str, Any], failed: bool, check_mode: bool) -> str:
+    if check_mode:
+        return GUARDED_CHECK if state == GUARDED else CHECKED
+    if state == GUARDED:
+        if row["restored"]:
+            return GUARDED_TO_THE_END
+        return NOT_ACCEPTED if (row["failure"] or "").startswith(f"{GUARDED}: ") else GUARDED_FAILURE
     if state == EXPOSED:
-        return NOT_PROVEN if was_read else NOTHING_KNOWN
+        if not row["read"]:
+            return NOTHING_KNOWN
+        stopped = all(reading["ok"] for reading in row["read"])
+        return NOT_FLAT if stopped and row["exposure"]["state"] in (RESIDUAL, UNPROVEN) else NOT_PROVEN
     return OWN_FAILURE if failed else WAITS

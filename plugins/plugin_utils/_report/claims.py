@@ -1,23 +1,35 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a record does not say, in words, so that nobody reads it into the page. PRIVATE to the collection."""
+"""What a record says and does not say, in words, so that nobody reads more into the page. PRIVATE to the collection."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._exposure import FLAT, GUARDED, NONE, RESIDUAL, UNPROVEN
+from .._holdings import courses, figure
 from .fleet import Bot
 from .words import count
 
 Claim = tuple[str, str]
-SAFE_MEANS = "Safe says that everything that its plan lists was read back: process stopped, flag down, config key off."
+SAFE_MEANS = (
+    "Safe says that everything that its plan lists was read back: process stopped, flag down, config key off, and its "
+    "accounts flat."
+)
 
 
 def claims(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Claim]:
     """Headings and sentences."""
-    return [*_check(record), *_exposure(bots), _data_loss(record), *_outside(bots), *_stored(bots), *_times(record)]
+    return [
+        *_check(record),
+        *_exposure(record, bots),
+        _data_loss(record),
+        *_outside(bots),
+        *_stored(bots),
+        *_times(record),
+    ]
 
 
 def _check(record: Mapping[str, Any]) -> list[Claim]:
@@ -30,20 +42,54 @@ def _check(record: Mapping[str, Any]) -> list[Claim]:
     return [("Nothing was changed", sentence)]
 
 
-def _exposure(bots: Sequence[Bot]) -> list[Claim]:
-    by_state: dict[str, int] = {}
+def _exposure(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Claim]:
+    by_state: dict[str, list[Bot]] = {}
     for bot in bots:
-        state = bot.row["exposure"]["state"]
-        by_state[state] = by_state.get(state, 0) + 1
+        by_state.setdefault(bot.row["exposure"]["state"], []).append(bot)
+    number = {state: count(len(some)) for state, some in by_state.items()}
     found = []
-    if by_state.get("unproven"):
-        unread = f"Positions and orders of {count(by_state['unproven'])} were not read."
-        sentence = f"{unread} {SAFE_MEANS} It does not say flat."
-        found.append(("Exposure is unproven", sentence))
-    if by_state.get("none"):
-        sentence = f"So says the inventory of {count(by_state['none'])}. Nobody looked at an exchange."
+    if UNPROVEN in number:
+        sentence = f"What {number[UNPROVEN]} may hold was not read, or the reading failed: it may be anything."
+        found.append(("Exposure unproven", f"{sentence} {SAFE_MEANS}"))
+    if RESIDUAL in number and not record["check_mode"]:
+        sentence = f"What is left of {number[RESIDUAL]} is what the last reading showed. It may be more or less by now."
+        found.append(("Exposure residual", sentence))
+    if GUARDED in number:
+        sentence = f"Orders that could open more are gone for {number[GUARDED]}. That the stops hold is not proven."
+        found.append(("Guarded is not safe", sentence))
+    if FLAT in number:
+        found.append(("Flat is of derivatives, and of what was asked for", _flat(by_state[FLAT])))
+    if NONE in number:
+        sentence = f"So says the inventory of {number[NONE]}. Nobody looked at an exchange."
         found.append(("Exposure none is declared, not read", sentence))
-    return found
+    return [*found, *_at_risk(record, bots)]
+
+
+def _flat(bots: Sequence[Bot]) -> str:
+    """What was proven, in how many readings, with which credentials."""
+    proofs = [proof for bot in bots for proof in figure(bot.row, "proof") or []]
+    reads = min((len(proof["clean_at"]) for proof in proofs), default=0)
+    alone = all(proof["not_known_in"] for proof in proofs)
+    accounts = f"The accounts that the inventory names for {count(len(bots))}"
+    found = f"{accounts} had no position and no order in {count(reads, 'reading')} in a row."
+    known = (
+        "Their keys are known in one environment alone."
+        if alone
+        else "Whether another environment knows the key could not be asked of all of them."
+    )
+    unseen = "Spot balances, contracts out of scope and what somebody sends after the last reading are not seen."
+    return f"{found} {known} {unseen}"
+
+
+def _at_risk(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Claim]:
+    if record["check_mode"] or not courses(bot.row for bot in bots)[0]:
+        return []
+    sentence = (
+        "Notional-seconds: what all positions were worth at the mark price, times the seconds from the decision to the "
+        "last reading. Between two readings the earlier one counts, before the first one that one. When a reading came "
+        "is reckoned back from the end of its step: late, never early. Quote currencies are added up as if one."
+    )
+    return [("Money at risk", sentence)]
 
 
 def _data_loss(record: Mapping[str, Any]) -> Claim:

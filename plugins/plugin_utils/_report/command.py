@@ -20,7 +20,8 @@ DEFAULTS = {
     "max_unsafe": 0,
     "mixed_targets": False,
     "hand_back": False,
-    "positions": "",
+    "positions": "cancel_and_close",
+    "accept_guarded": False,
 }
 
 

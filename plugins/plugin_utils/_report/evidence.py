@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from .changes import Change, Changes
-from .fleet import RESTORED, Bot
+from .fleet import Bot
 from .words import figure
 
 FIRST = 5
@@ -131,7 +131,7 @@ def _check(check: Mapping[str, Any]) -> Check:
 
 
 def _reading(bot: Bot, reading: Mapping[str, Any]) -> Reading:
-    moot = not reading["ok"] and reading["until_resume"] and bot.state == RESTORED
+    moot = not reading["ok"] and reading["until_resume"] and bot.row["restored"]
     text = f"no longer asked for, it was started again: {reading['message']}" if moot else reading["message"]
     verdict = "ok" if reading["ok"] else "moot" if moot else "bad"
     return Reading(reading["name"], verdict, text, proof_of(reading["observed"]))

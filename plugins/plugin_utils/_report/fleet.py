@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-EXPOSED, SAFE, RESTORED = "exposed", "safe", "restored"
-ORDER = (EXPOSED, SAFE, RESTORED)
+EXPOSED, GUARDED, SAFE, RESTORED = "exposed", "guarded", "safe", "restored"
+ORDER = (EXPOSED, GUARDED, SAFE, RESTORED)
 
 
 @dataclass(frozen=True)
 class Bot:
-    """One bot. anchor: the id of its part of the page, which owes nothing to its name."""
+    """One bot. anchor: the id of its part of the page, which owes nothing to its name.
+
+    state: one of ORDER; a guarded bot is that, whether it is restored or not
+    """
 
     anchor: str
     name: str
@@ -29,12 +32,14 @@ class Bot:
 
 
 def fleet(record: Mapping[str, Any]) -> list[Bot]:
-    """Exposed bots first, those that may be trading before the others; then safe ones, then restored ones."""
+    """Exposed bots first, those that may be trading before the others; then guarded, safe and restored ones."""
     rows = sorted(record["bots"], key=_rank)
     return [Bot(f"bot-{number}", row["name"], state_of(row), row) for number, row in enumerate(rows, 1)]
 
 
 def state_of(row: Mapping[str, Any]) -> str:
+    if row.get("guarded"):
+        return GUARDED
     if row["restored"]:
         return RESTORED
     return SAFE if row["safe"] else EXPOSED
@@ -45,11 +50,13 @@ def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return ORDER.index(state), state == EXPOSED and row["trading"] == "off", natural(row["name"])
 
 
-def state_words(state: str, check_mode: bool) -> str:
-    """What a state is called on the page."""
+def state_words(bot: Bot, check_mode: bool) -> str:
+    """What a bot's state is called on the page."""
+    if bot.state == GUARDED:
+        return f"{'would be ' if check_mode else ''}{'restored' if bot.row['restored'] else 'not restored'}, guarded"
     if check_mode:
-        return {RESTORED: "would be restored", SAFE: "would be safe only", EXPOSED: "would not be safe"}[state]
-    return {RESTORED: "restored", SAFE: "safe, not restored", EXPOSED: "NOT SAFE"}[state]
+        return {RESTORED: "would be restored", SAFE: "would be safe only", EXPOSED: "would not be safe"}[bot.state]
+    return {RESTORED: "restored", SAFE: "safe, not restored", EXPOSED: "NOT SAFE"}[bot.state]
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

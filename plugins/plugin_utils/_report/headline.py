@@ -10,17 +10,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .fleet import EXPOSED, ORDER, RESTORED, SAFE, Bot
+from .._exposure import FLAT, NONE, RESIDUAL, UNPROVEN
+from .._holdings import amount, totals
+from .fleet import EXPOSED, GUARDED, ORDER, RESTORED, SAFE, Bot
 from .words import count, figure, moment
 
 WORDS = {
     RESTORED: ("Restored", "Would be restored"),
     SAFE: ("Safe, not restored", "Would be safe, not restored"),
+    GUARDED: ("Guarded, not restored", "Would be guarded, not restored"),
     EXPOSED: ("Exposed", "Would be exposed"),
 }
+AND_GUARDED = ("Restored, guarded", "Would be restored, guarded")
 SAID = {
-    "unproven": ("unproven", ": positions were not read"),
-    "none": ("none, declared", ": by the inventory, not read"),
+    UNPROVEN: ("unproven", ": not read, or not proven"),
+    NONE: ("none, declared", ": by the inventory, not read"),
+    FLAT: ("flat", ", read back"),
+    GUARDED: ("guarded", ": left to their stops"),
+    RESIDUAL: ("residual", ": not closed"),
 }
 
 
@@ -48,30 +55,37 @@ class Headline:
 
 def headline(record: Mapping[str, Any], bots: Sequence[Bot]) -> Headline:
     state = record["outcome"]
-    words = WORDS.get(state, (state.capitalize(), f"Would be {state}"))[bool(record["check_mode"])]
-    unsafe = [bot for bot in bots if bot.state == EXPOSED]
+    words = WORDS.get(state, (state.capitalize(), f"Would be {state}"))
     look = state if state in ORDER else EXPOSED
-    return Headline(look, words, _sentence(record, bots), unsafe, _tiles(record, bots), _facts(record))
+    if state == RESTORED and any(bot.state == GUARDED for bot in bots):
+        look, words = GUARDED, AND_GUARDED
+    unsafe = [bot for bot in bots if bot.state == EXPOSED]
+    return Headline(
+        look, words[bool(record["check_mode"])], _sentence(record, bots), unsafe, _tiles(record, bots), _facts(record)
+    )
 
 
 def _sentence(record: Mapping[str, Any], bots: Sequence[Bot]) -> str:
-    total, by_state = len(bots), Counter(bot.state for bot in bots)
-    check_mode = record["check_mode"]
-    restored = by_state[RESTORED]
-    if restored == total:
-        everyone = f"All {total} bots" if total > 1 else bots[0].name if bots else "No bot"
-        are = ("would be" if check_mode else "are") if total > 1 else ("would be" if check_mode else "is")
-        return f"{everyone} {are} {_journey(bots)}."
-    verb = "would be" if check_mode else "are"
-    parts = []
-    if by_state[EXPOSED]:
-        parts.append(f"{by_state[EXPOSED]} of {count(total)} {verb} NOT SAFE")
-    if by_state[SAFE]:
-        parts.append(f"{by_state[SAFE]} {verb} safe but not restored")
-    if restored:
-        parts.append(f"{restored} {verb} restored")
-    sentence = ", ".join(parts).replace(" 1 are", " 1 is")
-    return f"{sentence}." if total > 1 else f"{sentence.replace('1 of 1 bot are', f'{bots[0].name} is')}."
+    total, check_mode = len(bots), record["check_mode"]
+    guarded = [bot for bot in bots if bot.state == GUARDED]
+    ended = Counter("restored" if bot.row["restored"] else bot.state for bot in bots)
+    one, several = ("would be", "would be") if check_mode else ("is", "are")
+    if ended["restored"] == total:
+        everyone = f"All {total} bots {several}" if total > 1 else f"{bots[0].name if bots else 'No bot'} {one}"
+        stays = f"; positions of {count(len(guarded))} {several} left to their stops" if guarded else ""
+        return f"{everyone} {_journey(bots)}{stays}."
+    said = {
+        EXPOSED: "NOT SAFE",
+        GUARDED: "guarded but not restored",
+        SAFE: "safe but not restored",
+        RESTORED: "restored",
+    }
+    parts = [(ended[state], f"{one if ended[state] == 1 else several} {words}") for state, words in said.items()]
+    parts = [part for part in parts if part[0]]
+    if total == 1:
+        return f"{bots[0].name} {parts[0][1]}."
+    (first, words), *others = parts
+    return ", ".join([f"{first} of {count(total)} {words}", *(f"{number} {words}" for number, words in others)]) + "."
 
 
 def _journey(bots: Sequence[Bot]) -> str:
@@ -86,16 +100,17 @@ def _journey(bots: Sequence[Bot]) -> str:
 
 def _tiles(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Tile]:
     total, check_mode = len(bots), record["check_mode"]
-    safe = sum(bot.state != EXPOSED for bot in bots)
-    restored = sum(bot.state == RESTORED for bot in bots)
+    by_state = Counter(bot.state for bot in bots)
+    safe, guarded = by_state[SAFE] + by_state[RESTORED], by_state[GUARDED]
+    restored = sum(bot.row["restored"] for bot in bots)
     off = sum(bot.row["trading"] == "off" for bot in bots)
     would = "would be " if check_mode else ""
     return [
         Tile(
             "Checked until safe" if check_mode else "Time to safe",
             figure(record["time_to_safe_seconds"]),
-            f"{safe} of {count(total)} {would}safe",
-            "good" if safe == total else "bad",
+            f"{safe} of {count(total)} {would}safe" + (f", {guarded} guarded" if guarded else ""),
+            "good" if safe == total else "bad" if by_state[EXPOSED] else "open",
         ),
         Tile(
             "Checked until restored" if check_mode else "Time to restored",
@@ -109,18 +124,26 @@ def _tiles(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Tile]:
             f"off for {off} of {count(total)}" + ("" if off == total else ", not read counts as on"),
             "good" if off == total else "open" if check_mode else "bad",
         ),
-        _exposure(bots),
+        _exposure(bots, check_mode),
     ]
 
 
-def _exposure(bots: Sequence[Bot]) -> Tile:
+def _exposure(bots: Sequence[Bot], check_mode: bool) -> Tile:
+    """The worst that a bot has; what is left of all that was held."""
+    label = "Exposure now" if check_mode else "Exposure"
     states = Counter(bot.row["exposure"]["state"] for bot in bots)
     if not states:
-        return Tile("Exposure", "unproven", "no bot", "open")
-    worst = next((state for state in ("residual", "unproven", "guarded") if states[state]), None)
+        return Tile(label, "unproven", "no bot", "open")
+    worst = next((state for state in (RESIDUAL, UNPROVEN, GUARDED) if states[state]), None)
     shown = worst or states.most_common(1)[0][0]
     value, said = SAID.get(shown, (shown, ""))
-    return Tile("Exposure", value, f"{states[shown]} of {count(len(bots))}{said}", "open" if worst else "good")
+    if check_mode:
+        said = ""
+    left = [bot.row for bot in bots if bot.row["exposure"]["state"] == shown]
+    notional = totals(left).notional[0 if check_mode else 1] if shown in (RESIDUAL, GUARDED) else None
+    value += f" {amount(notional)}" if notional else ""
+    look = "good" if not worst else "open" if check_mode or worst == GUARDED else "bad"
+    return Tile(label, value, f"{states[shown]} of {count(len(bots))}{said}", look)
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -130,6 +153,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Phase", record.get("phase")),
         ("Scope", record["scope"]),
         ("Target", inputs.get("target")),
+        ("Positions", inputs.get("positions")),
         ("Started by", record.get("trigger")),
         ("Who", who(record.get("operator"))),
         ("Decided", moment(record["start_time"])),

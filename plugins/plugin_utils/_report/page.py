@@ -12,11 +12,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from .._holdings import in_few_words
 from .attention import attention
 from .changes import changes
 from .claims import claims
 from .command import command
 from .evidence import evidence
+from .exposure import exposure
 from .fleet import fleet, state_words
 from .headline import headline, who
 from .timeline import timeline
@@ -49,7 +51,7 @@ def render_report(record: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(count=count, figure=figure, state_words=state_words)
+    environment.globals.update(count=count, figure=figure, in_few_words=in_few_words, state_words=state_words)
     return environment.get_template("page.html.j2").render(
         record=record,
         check_mode=check_mode,
@@ -58,6 +60,7 @@ def render_report(record: Mapping[str, Any]) -> str:
         cases=attention(bots, check_mode),
         command=command(record),
         timeline=timeline(record, bots),
+        exposure=exposure(record, bots),
         changes=changed.groups,
         evidence=[evidence(bot, changed, check_mode) for bot in bots],
         claims=claims(record, bots),

@@ -175,7 +175,7 @@ def _row(bot: Bot, axis: Axis, stages: list[str], check_mode: bool) -> Row:
     parts += [f"{kind} after {figure(row[f'{kind}_after_seconds'])}" for kind in ("safe", "restored")]
     return Row(
         bot=bot,
-        state=state_words(bot.state, check_mode),
+        state=state_words(bot, check_mode),
         bars=bars,
         spans=spans,
         budgets=budgets,
@@ -183,7 +183,7 @@ def _row(bot: Bot, axis: Axis, stages: list[str], check_mode: bool) -> Row:
         restored=_mark(axis, row["restored_after_seconds"], "known to be restored"),
         cells=[_cell(row, name) for name in stages],
         silence="" if bars or spans else f"no times: {row['failure'] or 'none are recorded'}",
-        title=f"{bot.name}: {state_words(bot.state, check_mode)}",
+        title=f"{bot.name}: {state_words(bot, check_mode)}",
         description="; ".join(parts),
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...module_utils._transaction.request import EXPOSURE
+
 COLLECTION = "tradeops.botfleet"
 GOOD_DAY = "arm"  # the role whose tasks are no part of a rollback
 PLAYBOOK = str(Path(__file__).resolve().parents[3] / "playbooks" / "rollback.yml")
@@ -29,6 +31,11 @@ def role_of(task: Any) -> str:
 def is_transaction(task: Any) -> bool:
     """Whether it reaches bots in a rollback, other than one that only validates."""
     return action_of(task) == "transaction" and role_of(task) != GOOD_DAY and not task.args.get("validate_only")
+
+
+def reads_account(task: Any) -> bool:
+    """Whether it is a transaction of an account that bots share."""
+    return is_transaction(task) and stages_of(task) == [EXPOSURE]
 
 
 def is_ours(task: Any) -> bool:

@@ -18,16 +18,18 @@ from ansible import constants as C  # noqa: N812  # its usual name
 from ansible.utils.color import stringc
 
 from .._clock import duration, epoch
+from .._exposure import GUARDED
 from .._summary import summary
 from .area import area
 from .narrator import Narrator
 from .outcome import Outcome
 from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress
 from .screen import Screen, Ticker, outliving_its_reader
-from .text import plain, wrapped
+from .text import names, plain, wrapped
 
 FRAME = 0.2  # s between two drawings on a terminal
 BEAT = 1.0  # s between two looks whether a line is due
+ROOM = 60  # columns for the names of bots that share an account
 COLOURS = {
     OK: C.COLOR_OK,
     FAILED: C.COLOR_ERROR,
@@ -57,15 +59,23 @@ class Timeline:
         self._rollback_id = ""
         self._doing = ""
         self._outcomes: dict[str, Outcome] = {}
+        self._said: dict[str, str] = {}  # failures, by bot
+        self._guarded: set[str] = set()
+        self._closed: set[str] = set()
+        self._accounts: Mapping[str, Mapping[str, Any]] = {}
+        self._proven: set[str] = set()  # bots whose account was read as it should be
+        self._unsafe: set[str] = set()
         self._record: Mapping[str, Any] = {}
         self._written = False
         self._barrier: Mapping[str, Any] = {}
         self._rolls_on = True
 
     def learn(self, facts: Mapping[str, Any]) -> None:
-        """What roles set: the decision and the id; which bots pass the barrier; whether a batch was bad."""
+        """What roles set: decision, id and shared accounts; which bots pass the barrier; whether a batch was bad."""
         self._is_rollback = self._is_rollback or "assess_decided_at" in facts
+        self._accounts = facts.get("halt_accounts", self._accounts)
         self._barrier = facts.get("halt_barrier", {}).get("bots", self._barrier)
+        self._unsafe = set(facts.get("halt_barrier", {}).get("unsafe", self._unsafe))
         self._rolls_on = facts.get("revert_rolling", self._rolls_on)
         self._rollback_id = plain(facts.get("assess_id") or self._rollback_id)
         with contextlib.suppress(ValueError):  # assess refuses it next
@@ -91,7 +101,17 @@ class Timeline:
             self._say_all(lines)
 
     def _is_held(self, bot: str) -> bool:
-        return not (self._rolls_on and self._barrier.get(bot, {}).get("passes", True))
+        goes_on = self._rolls_on or bot in self._closed  # of a closed one only what is stored is asked for
+        return not (goes_on and self._barrier.get(bot, {}).get("passes", True))
+
+    @property
+    def leaders(self) -> list[str]:
+        """The bots that read an account for all that share it."""
+        return [account["leader"] for account in self._accounts.values() if not account["refused"]]
+
+    def is_guarded(self, bot: str) -> bool:
+        """Whether it is known that its positions were left to their stops."""
+        return bot in self._guarded
 
     def sent(self, bot: str) -> None:
         """A bot's steps are on their way."""
@@ -100,14 +120,31 @@ class Timeline:
 
     def received(self, bot: str, outcome: Outcome) -> None:
         """A bot's result is here; a failure is said at once."""
+        if HELD not in outcome.stages.values():
+            self._outcomes[bot] = outcome
+        if outcome.closed:
+            self._closed.add(bot)
+        self._show(bot, [bot], outcome)
+
+    def received_account(self, leader: str, outcome: Outcome) -> None:
+        """The result of an account is here, which its leader has read for all bots that share it."""
+        bots = next((it["bots"] for it in self._accounts.values() if it["leader"] == leader), [leader])
+        if not outcome.failure:
+            self._proven.update(bots)
+        self._show(leader, bots, outcome)
+
+    def _show(self, bot: str, bots: Sequence[str], outcome: Outcome) -> None:
+        """bots: those that it is true of."""
         now = time.monotonic()
+        if outcome.exposure == GUARDED:
+            self._guarded.update(bots)
         with self._display._lock:
             ended = self._progress.received(bot, outcome.stages, now)
             lines = self._narrator.received(ended, now)
-        if HELD not in outcome.stages.values():
-            self._outcomes[bot] = outcome
         if outcome.failure:
-            self.say(" ".join(filter(None, [plain(bot), outcome.at, f"FAILED: {plain(outcome.failure)}"])), FAILED)
+            self._said.update({each: f"{self._said.get(each, '')}\n{outcome.failure}" for each in bots})
+            said = [names(bots, ROOM), outcome.at, f"FAILED: {plain(outcome.failure)}"]
+            self.say(" ".join(filter(None, said)), FAILED)
         if not self._live:
             self._say_all(lines)
 
@@ -120,7 +157,7 @@ class Timeline:
         return {
             bot: text
             for bot, text in failures.items()
-            if bot not in self._outcomes or str(text).removeprefix("not safe: ") not in self._outcomes[bot].failure
+            if str(text).removeprefix("not safe: ") not in self._said.get(bot, "")
         }
 
     def is_in_table(self, said: Any) -> bool:
@@ -215,9 +252,11 @@ class Timeline:
         return [*lines, f"Run the same id again: -e rollback_id={self._rollback_id}"] if self._rollback_id else lines
 
     def _not_known_to_be_safe(self) -> list[str]:
-        """Bots that failed, and bots without a result: what goes on there is not known."""
+        """Bots that failed or are guarded, and those without a result: what goes on there is not known."""
         failed = [bot for bot, outcome in self._outcomes.items() if outcome.failure and not outcome.is_safe]
-        return sorted({*failed, *self._progress.waiting, *self._progress.not_sent})
+        sharing = {bot for account in self._accounts.values() for bot in account["bots"]} - self._proven
+        missing = {*self._progress.waiting, *self._progress.not_sent}
+        return sorted({*failed, *self._guarded, *sharing, *missing, *self._unsafe})
 
     def _say_all(self, lines: Iterable[str]) -> None:
         for line in lines:

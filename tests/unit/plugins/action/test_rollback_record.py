@@ -33,7 +33,8 @@ def write(name: str, register: str = "", **options: Any) -> dict[str, Any]:
 
 
 def results(halt: Any, revert: Any) -> dict[str, Any]:
-    return {"ansible.builtin.set_fact": {"halt_result": halt, "revert_result": revert}}
+    facts = {"halt_result": halt, "revert_result": revert, "botfleet_holds_positions": False}
+    return {"ansible.builtin.set_fact": facts}
 
 
 def test_records_of_all_sorts(controller: Controller) -> None:

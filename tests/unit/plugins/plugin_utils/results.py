@@ -59,16 +59,119 @@ class Setting(Operation):
         return "put back"
 
 
+class Account(Operation):
+    """What a bot holds at an exchange, kept in its file, as exchange_exposure reads it and takes it to nothing.
+
+    refuses: the exchange closes no position; silent: it does not even answer
+    """
+
+    PROOF_IS_STATE = True
+
+    def observe(self) -> State:
+        if self.options.get("silent"):
+            raise OperationError(f"{self._named} cannot be read (no answer in time)")
+        positions, orders = self._read()
+        strategy = self.options["strategy"]
+        unwanted = {
+            "positions": [] if strategy == "natural" else positions,
+            "orders": orders if strategy == "cancel_and_close" else [it for it in orders if not it["reduces"]],
+        }
+        left = unwanted["positions"] or unwanted["orders"]
+        return {
+            "account": "binanceusdm production",
+            "state": "residual" if left else "guarded" if positions else "flat",
+            "positions": positions,
+            "orders": orders,
+            "notional": round(sum(it["notional"] for it in positions), 2),
+            "unwanted": unwanted,
+        }
+
+    def plan(self, before: State) -> Plan:
+        unwanted = before["unwanted"]
+        close = [f"close {it['side']} {it['contracts']} {it['symbol']}" for it in unwanted["positions"]]
+        return Plan([*close, *(f"cancel {it['kind']} order {it['id']}" for it in unwanted["orders"])])
+
+    def apply(self, plan: Plan) -> State:
+        before = self.observe()
+        closed, cancelled = before["unwanted"]["positions"], before["unwanted"]["orders"]
+        positions = before["positions"] if self.options.get("refuses") else []
+        if self.options["strategy"] == "natural":
+            positions = before["positions"]
+        kept = [it for it in before["orders"] if it not in cancelled]
+        path = Path(self.options["path"])
+        path.write_text(json.dumps({**json.loads(path.read_text()), "held": [positions, kept]}))
+        after = self.observe()
+        came_to = "refused (margin is insufficient)" if self.options.get("refuses") else "accepted"
+        read = [[0.25, before, before["orders"]], [1.5, after, kept], [1.75, after, kept]]
+        return {
+            "closed": [
+                {**it, "client_id": f"bf{self.options['seed']}{number:04}", "came_to": came_to}
+                for number, it in enumerate(closed)
+            ],
+            "cancelled": cancelled,
+            "rounds": 1,
+            "refusals": ["margin is insufficient"] if self.options.get("refuses") else [],
+            "notional_before": before["notional"],
+            "notional_after": after["notional"],
+            "seconds_to_flat": None if after["state"] == "residual" else 1.5,
+            "readings": [[seconds, state["notional"], len(orders)] for seconds, state, orders in read],
+            "requests": 9,
+            "network_seconds": 0.5,
+            "waited_seconds": 0.3,
+        }
+
+    def prove(self) -> State:
+        state = self.observe()
+        residual = state["state"] == "residual"
+        state["proof"] = {"clean_at": [] if residual else [1.5, 1.75], "not_known_in": ["testnet", "demo"]}
+        if residual:
+            held = (f"{it['side']} {it['contracts']} {it['symbol']}" for it in state["unwanted"]["positions"])
+            raise OperationError(
+                f"{self._named} is not what {self.options['strategy']} wants: {'; '.join(held)}", state
+            )
+        return state
+
+    _named = "the account at binanceusdm (production)"
+
+    def _read(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        positions, orders = json.loads(Path(self.options["path"]).read_text())["held"]
+        return positions, orders
+
+
 class Bot:
-    """One bot with a flag, a process and code, live on the bad release."""
+    """One bot with a flag, a process and code, live on the bad release. It holds nothing until ``holds`` is called."""
 
     def __init__(self, root: Path, name: str = "bot-1", kind: str = "trading_node", target: str = GOOD) -> None:
         self.name, self.kind, self.target = name, kind, target
         self.path = root / f"{name}.json"
         self.state = root / "state"
         self.set(flag="up", process="running", code=BAD, health="bad")
+        self._exposure: list[dict[str, Any]] = []
+        self._shared = ""
 
-    def set(self, **values: str) -> None:
+    def holds(self, *notionals: float, strategy: str = "cancel_and_close", shared: str = "", **how: bool) -> Bot:
+        """Gives it an account with positions of these values, a stop for each, and one order that would open another.
+
+        shared: the name of the account, which ``account`` then reads, not ``halt``
+        how: ``refuses`` or ``silent``, as Account has it
+        """
+        coins = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
+        held = zip(coins, notionals)
+        positions = [{"symbol": it, "side": "long", "contracts": "0.5", "notional": worth} for it, worth in held]
+        stops = [(it["symbol"], "conditional", "sell", True, None) for it in positions]
+        names = ("symbol", "kind", "side", "reduces", "amount")
+        orders = [
+            {**dict(zip(names, order)), "id": str(4_000 + number)}
+            for number, order in enumerate([(coins[-1], "regular", "buy", False, "10"), *stops] if positions else [])
+        ]
+        self.set(held=[positions, orders])
+        options = {"path": str(self.path), "seed": self.name.replace("-", ""), "strategy": strategy, **how}
+        name = "Cancel its orders, close its positions, and read that none is left"
+        self._exposure = [{"id": "exposure", "name": name, "operation": "exchange_exposure", "options": options}]
+        self._shared = shared
+        return self
+
+    def set(self, **values: Any) -> None:
         present = json.loads(self.path.read_text()) if self.path.exists() else {}
         self.path.write_text(json.dumps({**present, **values}))
 
@@ -90,7 +193,8 @@ class Bot:
             "stages": stages,
             **fields,
         }
-        result = Transaction(request_from(request), {"setting": Setting, "bot_service": Setting}).run()
+        operations = {"setting": Setting, "bot_service": Setting, "exchange_exposure": Account}
+        result = Transaction(request_from(request), operations).run()
         result["controller_times"] = {"sent": DECIDED_EPOCH, "received": DECIDED_EPOCH + received}
         result = json.loads(json.dumps(result))
         return dict(result)
@@ -101,9 +205,15 @@ class Bot:
         steps = [
             self.step("flag", "down"),
             self.step("process", "stopped", "stop", options={"fails": stop_fails}),
+            *([] if self._shared else self._exposure),
             self.step("code", self.target, "target", mode="plan", options={"unreadable": target_fails}),
         ]
         return self.run([{"name": "halt", "on_failure": "continue", "budget": 30, "steps": steps}], received, **fields)
+
+    def account(self, received: float = 4.0, **fields: Any) -> dict[str, Any]:
+        """Of the account that it shares, as halt's second task registers it."""
+        stage = {"name": "halt", "on_failure": "continue", "budget": 30, "steps": self._exposure}
+        return self.run([stage], received, **{"bot": f"account-{self._shared}", "safe": [], **fields})
 
     def revert(
         self, received: float = 9.0, code_fails: bool = False, healthy: bool = True, starts: bool = True, **fields: Any
@@ -137,7 +247,11 @@ class Bot:
         return {
             "inventory_hostname": self.name,
             "botfleet_kind": self.kind,
-            "botfleet_holds_positions": True,
+            "botfleet_holds_positions": bool(self._exposure),
+            "botfleet_exposure": [{"exchange": "binanceusdm"}] if self._exposure else [],
+            "botfleet_exposure_from": "host",
+            "botfleet_account": self._shared or self.name,
+            "botfleet_account_exclusive": not self._shared,
             "halt_result": halt,
             "halt_barrier": None,
             "revert_result": revert,

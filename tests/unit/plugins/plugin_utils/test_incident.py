@@ -37,10 +37,11 @@ def make(*variables: dict[str, Any], **inputs: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def record(tmp_path: Path) -> dict[str, Any]:
-    """One restored, one safe, one exposed; one of them declared to hold nothing."""
+    """One restored, one safe, one exposed; but for the last one they hold nothing, as the inventory declares."""
     restored, safe, exposed = (Bot(tmp_path, name) for name in ("a-restored", "b-safe", "c-exposed"))
+    exposed.holds(100.0)
     return make(
-        restored.variables(restored.halt(), restored.revert(), botfleet_holds_positions=False),
+        restored.variables(restored.halt(), restored.revert()),
         safe.variables(safe.halt(received=3.0), safe.revert(code_fails=True)),
         exposed.variables(UNREACHABLE, SKIPPED),
     )
@@ -72,15 +73,46 @@ def test_the_facts_of_a_rollback(record: dict[str, Any]) -> None:
         ("b-safe", "safe", BAD, BAD, "off", "stopped"),
         ("a-restored", "restored", BAD, GOOD, "off", "running"),
     ]
-    assert "unreachable" in systems[0][9] and "told to fail" in systems[1][9]
+    assert "unreachable" in systems[0][10] and "told to fail" in systems[1][10]
 
 
 def test_positions_that_nobody_read_are_called_unknown(record: dict[str, Any]) -> None:
     """S4.9: positions at rollback. Only what the inventory declares is called none."""
     assert section(incident(record), "Positions at the rollback") == [
-        ["not known, they were not read", "b-safe, c-exposed"],
-        ["none, as the inventory declares", "a-restored"],
+        ["not known: not read, or not proven", "c-exposed"],
+        ["none, as the inventory declares", "a-restored, b-safe"],
     ]
+    assert "### What was closed and cancelled\n\nNothing.\n" in incident(record)
+
+
+def test_positions_at_the_rollback_and_what_became_of_them(tmp_path: Path) -> None:
+    """S2.16, S4.9: what was there when it was first read, what was sent to the exchange, whether any is left."""
+    flat, stops, stuck = (Bot(tmp_path, name) for name in ("a-flat", "b-stops", "c-stuck"))
+    flat.holds(8000.0), stops.holds(2500.0, strategy="natural"), stuck.holds(900.0, refuses=True)
+    page = incident(make(*(bot.variables(bot.halt(), SKIPPED) for bot in (flat, stops, stuck))))
+    positions = section(page, "Positions at the rollback")
+    assert positions[0] == ["a-flat", "binanceusdm production", "long 0.5 BTC/USDT:USDT", "8000.00"]
+    assert positions[1] == ["a-flat", "binanceusdm production", "2 orders", "-"]
+    assert positions[-3:] == [
+        ["some are left", "c-stuck"],
+        ["left to their stops on purpose", "b-stops"],
+        ["none is left, read back", "a-flat"],
+    ]
+    assert section(page, "What was closed and cancelled") == [
+        ["a-flat", "close long 0.5 BTC/USDT:USDT", "bfaflat0000", "accepted"],
+        ["a-flat", "cancel regular order, buy 10 XRP/USDT:USDT", "4000", "asked for"],
+        ["a-flat", "cancel conditional order, sell all BTC/USDT:USDT", "4001", "asked for"],
+        ["b-stops", "cancel regular order, buy 10 XRP/USDT:USDT", "4000", "asked for"],
+        ["c-stuck", "close long 0.5 BTC/USDT:USDT", "bfcstuck0000", "refused (margin is insufficient)"],
+        ["c-stuck", "cancel regular order, buy 10 XRP/USDT:USDT", "4000", "asked for"],
+        ["c-stuck", "cancel conditional order, sell all BTC/USDT:USDT", "4001", "asked for"],
+    ]
+    ended = {row[0]: (row[2], row[7]) for row in section(page, "Systems affected")}
+    assert ended == {
+        "a-flat": ("safe", "flat (2 reads)"),
+        "b-stops": ("guarded", "guarded 2500.00"),
+        "c-stuck": ("NOT SAFE", "residual 900.00"),
+    }
 
 
 def test_what_the_playbook_did_is_told_in_order(record: dict[str, Any]) -> None:
@@ -148,7 +180,7 @@ def test_no_text_of_others_can_be_anything_but_text(tmp_path: Path) -> None:
     assert "<script" not in injected and "<img" not in injected and not re.search(r"(?<!\\)[]`*]\(?http|!\[", injected)
     assert injected.count("\n<!-- botfleet facts: end") == 1
     for line in injected.splitlines():
-        assert len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 4, 5, 6, 11), line
+        assert len(re.findall(r"(?<!\\)\|", line)) in (0, 3, 4, 5, 6, 12), line
 
 
 def test_a_fleet_of_hundreds_names_the_first_and_counts_the_others(record: dict[str, Any]) -> None:

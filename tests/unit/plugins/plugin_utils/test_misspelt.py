@@ -24,7 +24,8 @@ from ansible_collections.tradeops.botfleet.plugins.plugin_utils import _misspelt
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._misspelt import input_warnings, unknown_variables
 
 ROOT = Path(_misspelt.__file__).resolve().parents[2]
-CHECKED: dict[str, Any] = {"botfleet_health_checks": []}
+FLAT: dict[str, Any] = {"botfleet_holds_positions": False}
+CHECKED: dict[str, Any] = {"botfleet_health_checks": [], **FLAT}
 INPUTS = yaml.safe_load((ROOT / "playbooks" / "vars" / "inputs.yml").read_text())["assess_inputs"]
 
 Warn = Callable[..., list[str]]
@@ -68,7 +69,13 @@ def test_many_bots_share_a_line(warn: Warn) -> None:
 
 def test_bots_without_health_checks_are_named_unless_they_say_so(warn: Warn) -> None:
     said = "no botfleet_health_checks, so that it works after the rollback is not proven"
-    assert warn({"a": {}, "b": {}, "c": CHECKED}) == [f"2 bots (a and b): {said}"]
+    assert warn({"a": FLAT, "b": FLAT, "c": CHECKED}) == [f"2 bots (a and b): {said}"]
+
+
+def test_bots_that_say_nothing_of_positions_are_named(warn: Warn) -> None:
+    checks: dict[str, Any] = {"botfleet_health_checks": []}
+    said = "no botfleet_exposure, so what it holds is unproven, which is not safe"
+    assert warn({"a": checks, "b": {**checks, "botfleet_exposure": []}, "c": CHECKED}) == [f"a: {said}"]
 
 
 def test_variables_of_others_are_theirs(warn: Warn) -> None:

@@ -129,7 +129,49 @@ def test_what_the_hosts_said_beside_the_steps(bot: Bot) -> None:
 
 @pytest.mark.parametrize(("holds", "state"), [(True, "unproven"), (None, "unproven"), (False, "none")])
 def test_exposure_is_none_only_where_it_is_declared(bot: Bot, holds: Any, state: str) -> None:
-    assert row(bot.halt(), None, bot, botfleet_holds_positions=holds)["exposure"] == {"state": state}
+    """What nobody reads may be anything: a bot that is only declared to hold positions is not safe."""
+    entry = row(bot.halt(), bot.revert(), bot, botfleet_holds_positions=holds)
+    assert entry["exposure"] == {**dict.fromkeys(entry["exposure"]), "state": state}
+    assert states(entry)[:2] == (state == "none", state == "none") and entry["trading"] == "off"
+
+
+def test_what_a_bot_held_and_what_is_left(tmp_path: Path) -> None:
+    """S1.3, S3.5, S4.7: neither what is left nor what nobody could read is safe."""
+    held = {name: Bot(tmp_path, name) for name in ("flat", "stuck", "silent")}
+    held["flat"].holds(8000.0, 1500.0), held["stuck"].holds(900.0, refuses=True), held["silent"].holds(1.0, silent=True)
+    found = {name: row(bot.halt(), SKIPPED, bot) for name, bot in held.items()}
+    assert {name: (entry["safe"], entry["guarded"]) for name, entry in found.items()} == {
+        "flat": (True, False),
+        "stuck": (False, False),
+        "silent": (False, False),
+    }
+    assert found["flat"]["exposure"] == {
+        "state": "flat",
+        "notional_before": 9500.0,
+        "notional_after": 0,
+        "orders_before": 3,
+        "orders_after": 0,
+        "seconds_to_flat": 1.5,
+        "proof": [{"account": "binanceusdm production", "clean_at": [1.5, 1.75], "not_known_in": ["testnet", "demo"]}],
+    }
+    stuck, silent = found["stuck"], found["silent"]
+    assert (stuck["exposure"]["state"], stuck["exposure"]["notional_after"]) == ("residual", 900.0)
+    assert silent["exposure"] == {**dict.fromkeys(silent["exposure"]), "state": "unproven"}
+    assert "is not what cancel_and_close wants" in stuck["failure"] and "cannot be read" in silent["failure"]
+    assert stuck["trading"] == silent["trading"] == "off"
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_positions_that_are_left_to_their_stops_are_guarded_and_never_safe(bot: Bot, accepted: bool) -> None:
+    """S4.7 A: such a bot goes on only when somebody has accepted it."""
+    bot.holds(2500.0, strategy="natural")
+    variables = bot.variables(bot.halt(), bot.revert(starts=False))
+    found = record([variables], inputs={"accept_guarded": accepted})
+    (entry,) = found["bots"]
+    assert (entry["safe"], entry["guarded"], entry["restored"]) == (False, True, accepted)
+    assert (entry["exposure"]["state"], entry["exposure"]["notional_after"]) == ("guarded", 2500.0)
+    assert found["outcome"] == ("restored" if accepted else "guarded") and found["time_to_safe_seconds"] is None
+    assert (entry["failure"] or "").startswith("" if accepted else "guarded: ")
 
 
 @pytest.mark.parametrize("halt", [None, UNREACHABLE, TIMED_OUT, {"failed": True, "msg": "MODULE FAILURE\nsee stdout"}])
@@ -249,12 +291,26 @@ def test_a_fleet_is_what_its_worst_bot_is(tmp_path: Path) -> None:
 
 def fleets(root: Path) -> dict[str, dict[str, Any]]:
     """A record of each sort, by name."""
-    names = ("held", "failed", "ill", "open", "drifted", "crashed", "checked", "back", "again")
+    names = (
+        "held",
+        "failed",
+        "ill",
+        "open",
+        "drifted",
+        "crashed",
+        "checked",
+        "back",
+        "again",
+        "flat",
+        "stops",
+        "stuck",
+    )
     bots = {name: Bot(root, name) for name in names}
     barred = barrier(["held", "gone"], {"held": bots["held"].variables(bots["held"].halt()), "gone": {}})
     drifted = bots["drifted"].halt(), bots["drifted"].revert()
     drifted[1]["safe"]["read"][0].update(ok=False, message="flag is up")
     bots["again"].halt(), bots["again"].revert()
+    bots["flat"].holds(8000.0), bots["stops"].holds(2500.0, strategy="natural"), bots["stuck"].holds(1.0, refuses=True)
     found = {
         "held": record([bots["held"].variables(bots["held"].halt(), SKIPPED, halt_barrier=barred)]),
         "failed": record([bots["failed"].variables(bots["failed"].halt(stop_fails=True), SKIPPED)]),
@@ -268,6 +324,8 @@ def fleets(root: Path) -> dict[str, dict[str, Any]]:
         "restored": record([bots["back"].variables(bots["back"].halt(), bots["back"].revert())], phase="4"),
         "stored": record([bots["again"].variables(bots["again"].halt(), bots["again"].revert())]),
     }
+    for name in ("flat", "stops", "stuck"):
+        found[name] = record([bots[name].variables(bots[name].halt(), SKIPPED)])
     for name, result in (("none", None), ("unreachable", UNREACHABLE), ("timed out", TIMED_OUT)):
         found[name] = record([bots["crashed"].variables(result, SKIPPED, botfleet_kind=None)])
     return found
@@ -275,7 +333,7 @@ def fleets(root: Path) -> dict[str, dict[str, Any]]:
 
 def test_records_of_all_sorts_are_what_the_schema_says(tmp_path: Path) -> None:
     found = fleets(tmp_path)
-    assert {entry["outcome"] for entry in found.values()} == {"restored", "safe", "exposed"}
+    assert {entry["outcome"] for entry in found.values()} == {"restored", "safe", "guarded", "exposed"}
     for name, entry in found.items():
         assert problems("record", json.loads(json.dumps(entry))) == [], name
 
@@ -389,7 +447,8 @@ def test_what_an_earlier_record_does_not_say_of_a_bot_outside_the_run_is_not_kno
     first = record(variables)
     del first["bots"][1]["exposure"], first["bots"][1]["in_this_run"]
     again = record(variables[:1], standing=first)
-    assert again["outcome"] == "restored" and again["bots"][1]["exposure"] == {"state": "unproven"}
+    unproven = {**dict.fromkeys(again["bots"][0]["exposure"]), "state": "unproven"}
+    assert again["outcome"] == "restored" and again["bots"][1]["exposure"] == unproven
     assert problems("record", json.loads(json.dumps(again))) == []
 
 

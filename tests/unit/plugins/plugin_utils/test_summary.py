@@ -49,7 +49,7 @@ def test_the_worst_comes_first_and_nobody_is_left_out(mixed: dict[str, Any]) -> 
 
 def test_columns_line_up(mixed: dict[str, Any]) -> None:
     lines = summary(mixed, "/x/record.json")[:4]
-    assert len({line.index("trading") if "trading" in line else line.index("unproven") - 9 for line in lines}) == 1
+    assert len({line.index("exposure") if "exposure" in line else line.index("none") for line in lines}) == 1
     assert not any(line != line.rstrip() for line in lines)
 
 
@@ -139,9 +139,10 @@ def row(name: str, failure: str | None = None, **more: Any) -> dict[str, Any]:
     return {
         "name": name,
         "safe": not failure,
+        "guarded": False,
         "restored": not failure,
         "trading": "on" if failure else "off",
-        "exposure": {"state": "unproven"},
+        "exposure": held(),
         "from": BAD,
         "to": None if failure else GOOD,
         "safe_after_seconds": None if failure else 2.0,
@@ -151,6 +152,17 @@ def row(name: str, failure: str | None = None, **more: Any) -> dict[str, Any]:
         "failure": failure,
         **more,
     }
+
+
+def held(state: str = "none", *figures: Any, reads: int = 2) -> dict[str, Any]:
+    """figures: notional and orders before, then after; seconds to flat."""
+    names = ("notional_before", "orders_before", "notional_after", "orders_after", "seconds_to_flat")
+    clean_at = [float(number) for number in range(reads)]
+    proof = [{"account": "okx production", "clean_at": clean_at, "not_known_in": ["demo"]}] if figures else None
+    return {"state": state, **dict.fromkeys(names), **dict(zip(names, figures)), "proof": proof}
+
+
+FLAT = held("flat", 9500.0, 3, 0.0, 0, 1.5)
 
 
 def of(bots: list[dict[str, Any]]) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def test_it_fits_the_terminal_and_nothing_is_cut(size: int, width: int, all_bots
 def test_80_columns_put_versions_above_and_failures_below() -> None:
     lines = summary(fleet(3), "/x/record.json", width=80)
     assert lines[:2] == ["bot   safe after  restored after  trading  exposure", f"from {BAD} to unknown:"]
-    assert lines[2].split() == ["tn-1", "NOT", "SAFE", "no", "on", "unproven"]
+    assert lines[2].split() == ["tn-1", "NOT", "SAFE", "no", "on", "none"]
     assert lines[3].startswith("    held at the barrier")
     assert lines[5] == f"from {BAD} to {GOOD}:" and [line.split()[0] for line in lines[6:8]] == ["tn-2", "tn-3"]
 
@@ -194,7 +206,7 @@ def test_restored_bots_of_a_large_fleet_are_counted_by_what_they_share() -> None
     bots[7] = row("tn-8", trading="on")
     text = "\n".join(summary(of(bots), "x", all_bots=False))
     assert f"198 bots restored: {BAD} to {GOOD}, safe after 2.0 s, restored after 9.0 s, trading off" in text
-    assert "1 bot restored" in text and "trading on, exposure unproven" in text
+    assert "1 bot restored" in text and "trading on, exposure none" in text
 
 
 def test_the_slowest_are_named_with_the_stage_that_took_longest() -> None:
@@ -221,3 +233,115 @@ def test_what_a_host_sends_is_spelled_out() -> None:
 def test_what_lies_beside_the_record_is_named() -> None:
     lines = summary(of([]), "/x/record.json", more={"report": "/x/report.html"})
     assert lines[-2:] == ["record            /x/record.json", "report            /x/report.html"]
+
+
+@pytest.mark.parametrize(
+    ("exposure", "shown"),
+    [
+        (held(), "none"),
+        (FLAT, "flat (2 reads)"),
+        (held("flat", 0.0, 0, 0.0, 0, 0.0, reads=1), "flat (1 read)"),
+        (held("guarded", 2500.0, 2, 2500.0, 1, 0.5), "guarded 2500.00"),
+        (held("residual", 9500.0, 3, 1234.5, 0), "residual 1234.50"),
+        (held("residual", 9500.0, 3), "residual 9500.00"),
+        (held("residual", 0.0, 3, 0.0, 2), "residual, 2 orders"),
+        (held("unproven"), "unproven"),
+        ({"state": "flat"}, "flat"),
+    ],
+)
+def test_what_a_bot_holds_is_said_in_few_words(exposure: dict[str, Any], shown: str) -> None:
+    lines = summary(of([row("tn-1", exposure=exposure)]), "x")
+    assert lines[1].endswith(f"off      {shown}")
+
+
+def guarded(name: str, **more: Any) -> dict[str, Any]:
+    """A bot whose positions were left to their stops, and that waits for that to be accepted."""
+    failure = "guarded: 1 position of 2500.00 left to their stops: set accept_guarded=true"
+    stops = held("guarded", 2500.0, 2, 2500.0, 1, 0.5)
+    return {**row(name, failure), "guarded": True, "trading": "off", "exposure": stops, **more}
+
+
+def test_a_guarded_bot_is_never_called_safe() -> None:
+    restored = guarded("tn-2", restored=True, failure=None, safe_after_seconds=None)
+    lost, safe = row("tn-3", "unreachable"), row("tn-4", "no tag", safe=True, safe_after_seconds=2.0)
+    found = of([guarded("tn-1"), restored, row("tn-5"), lost, safe])
+    lines = summary(found, "x")
+    assert [line.split()[0] for line in lines[1:6]] == ["tn-3", "tn-1", "tn-4", "tn-2", "tn-5"]
+    by_name = {line.split()[0]: line.split() for line in lines[1:6]}
+    assert [by_name[name][3] for name in ("tn-1", "tn-2", "tn-4")] == ["guarded", "guarded", "2.0"]
+    assert verdict(found) == ("2 of 5 bots restored; safe but not restored: tn-4; guarded: tn-1, tn-2; EXPOSED: tn-3")
+
+
+def test_restored_bots_that_are_guarded_are_named_in_a_large_fleet_too() -> None:
+    bots = [row(f"tn-{number}") for number in range(200)]
+    bots[7] = guarded("tn-7", restored=True, failure=None)
+    lines = summary(of(bots), "x", all_bots=False)
+    assert lines[1].startswith("tn-7 ") and "199 bots restored" in lines[2]
+
+
+def test_what_was_held_and_how_long_it_took_to_be_gone() -> None:
+    def line(*bots: dict[str, Any]) -> list[str]:
+        return [line[18:] for line in summary(of(list(bots)), "x") if line.startswith("exposure")]
+
+    flat = row("tn-1", exposure=FLAT)
+    assert line(row("tn-1"), row("tn-2", exposure=held("flat", 0.0, 0, 0.0, 0, 0.0))) == [], "nothing was held"
+    slow = row("tn-2", exposure=held("flat", 500.25, 1, 0.0, 0, 4.25))
+    assert line(flat, slow, row("tn-3")) == [
+        "before: notional 10000.25, 4 orders; after: notional 0.00, 0 orders; flat in 4.2 s (slowest: tn-2)"
+    ]
+    stuck = row("tn-2", "not flat", exposure=held("residual", 500.0, 1, 500.0, 1))
+    assert line(flat, stuck) == ["before: notional 10000.00, 4 orders; after: notional 500.00, 1 order"]
+    lost = row("tn-3", "no answer", exposure=held("unproven"))
+    assert line(flat, lost) == [
+        "before: notional 9500.00, 3 orders; after: notional 0.00, 0 orders; not read of tn-3"
+    ], "so it is not flat"
+    went = row("tn-3", "no answer", exposure=held("unproven", 100.0, 1))
+    assert line(flat, went) == ["before: notional 9600.00, 4 orders; after: notional not known, orders not known"]
+
+
+def test_an_account_that_bots_share_is_counted_once() -> None:
+    step = {"operation": "exchange_exposure", "status": "changed"}
+    bots = [row("tn-1", exposure=FLAT, steps=[step]), row("tn-2", exposure=FLAT), row("tn-3", exposure=FLAT)]
+    assert "before: notional 9500.00, 3 orders" in "\n".join(summary(of(bots), "x"))
+    assert "before: notional 9500.00, 3 orders" in "\n".join(summary(of(bots[1:]), "x"))
+    bots[1]["steps"] = [step]
+    assert "before: notional 19000.00, 6 orders" in "\n".join(summary(of(bots), "x"))
+
+
+def test_a_check_says_what_is_held_now() -> None:
+    found = {**of([row("tn-1", exposure=held("residual", 9500.0, 3))]), "check_mode": True}
+    lines = summary(found, "x")
+    assert "exposure now" in lines[1] and "residual 9500.00" in lines[2]
+    assert "exposure          now: notional 9500.00, 3 orders" in lines
+
+
+def test_what_is_next_for_bots_that_are_not_flat() -> None:
+    stuck = row("tn-1", "not flat", trading="off", exposure=held("residual", 500.0, 1, 500.0, 1))
+    unread = row("tn-2", "not read", trading="off", exposure=held("unproven"))
+    lost, waiting = row("tn-3", "unreachable", exposure=held("unproven")), row("tn-4", HELD, safe=True)
+    may_trade, hold = next_steps(of([stuck, unread, lost, waiting]))
+    assert may_trade.startswith("make sure that tn-3 cannot trade")
+    assert hold == (
+        "look at the exchange for positions of tn-1 and tn-2, and mend what the failure says, then run again with -e "
+        "rollback_id=rb-1; to go on without them add -e max_unsafe=3"
+    )
+
+
+def test_what_is_next_for_guarded_bots() -> None:
+    again = "run again with -e rollback_id=rb-1 -e positions=natural -e accept_guarded=true"
+    (step,) = next_steps(of([guarded("tn-1"), row("tn-2")]))
+    assert step == f"tn-1: {again} to go on with it, or with -e positions=close to close positions"
+    (step,) = next_steps(of([guarded("tn-1", failure="code: told to fail")]))
+    assert step == f"tn-1: mend what the failure says, then {again}"
+    assert next_steps(of([guarded("tn-1", failure="rollback rb-1 is closed, superseded by rb-2")])) == []
+
+
+def test_a_guarded_bot_that_came_to_its_end_is_not_started_by_hand() -> None:
+    ended = guarded("tn-1", restored=True, failure=None, process="stopped")
+    assert stopped(of([ended])) == []
+    (step,) = next_steps(of([ended]))
+    assert step == (
+        "tn-1: its exchange account stays on production until its positions are gone; then a new rollback with "
+        "-e positions=close switches it to testnet and starts it"
+    )
+    assert next_steps({**of([ended]), "check_mode": True}) == []

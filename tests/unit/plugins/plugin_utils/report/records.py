@@ -31,7 +31,7 @@ def record(
         "reason": "P&L anomaly",
         "decided_at": DECIDED,
         "bots": list(by_name),
-        "inputs": {"target": "previous", "batch": "50%", "max_unsafe": 1, "positions": "handled"},
+        "inputs": {"target": "previous", "batch": "50%", "max_unsafe": 1},
         **inputs,
     }
     return build_record(given, by_name, check_mode, DECIDED_EPOCH + 90, standing)
@@ -75,6 +75,36 @@ def mixed(root: Path) -> dict[str, Any]:
 
 
 @once
+def held(root: Path) -> dict[str, Any]:
+    """What bots may hold after halt: nothing, by proof or by word; something, left on purpose or not; nobody knows."""
+    flat, empty, stops, stuck, silent, none = (
+        Bot(root, name) for name in ("flat", "empty", "stops", "stuck", "silent", "none")
+    )
+    rows = [
+        flat.holds(8000.0, 1500.0),
+        empty.holds(),
+        stops.holds(2500.0, strategy="natural"),
+        stuck.holds(900.0, 334.5, refuses=True),
+        silent.holds(700.0, silent=True),
+        none,
+    ]
+    passes = (flat, empty, none)
+    found = record([bot.variables(bot.halt(), bot.revert() if bot in passes else SKIPPED) for bot in rows])
+    return timed(found)
+
+
+@once
+def guarded(root: Path) -> dict[str, Any]:
+    """Two bots that came to their end, of which one has left its positions to their stops, and that was accepted."""
+    flat, stops = Bot(root, "flat").holds(8000.0), Bot(root, "stops").holds(2500.0, strategy="natural")
+    found = record(
+        [flat.variables(flat.halt(), flat.revert()), stops.variables(stops.halt(), stops.revert(starts=False))],
+        inputs={"positions": "natural", "accept_guarded": True},
+    )
+    return timed(found)
+
+
+@once
 def narrower(root: Path) -> dict[str, Any]:
     """A bot that is not to run, and two that only the run before was about, of which one is exposed."""
     stays, good, gone = (Bot(root, name) for name in ("stays", "good", "gone"))
@@ -90,6 +120,14 @@ def check(root: Path) -> dict[str, Any]:
 
 
 @once
+def check_of_held(root: Path) -> dict[str, Any]:
+    """One would be taken to nothing, one would be left to its stops."""
+    flat, stops = Bot(root, "flat").holds(8000.0, 1500.0), Bot(root, "stops").holds(2500.0, strategy="natural")
+    rows = [bot.variables(bot.halt(check_mode=True), bot.revert(check_mode=True)) for bot in (flat, stops)]
+    return record(rows, check_mode=True)
+
+
+@once
 def unreachable(root: Path, count: int = 3) -> dict[str, Any]:
     bots = [Bot(root, f"bot-{number}") for number in range(1, count + 1)]
     gone = [{**UNREACHABLE, "msg": f"port {number} is closed"} for number in range(count)]
@@ -97,7 +135,10 @@ def unreachable(root: Path, count: int = 3) -> dict[str, Any]:
 
 
 def timed(found: dict[str, Any]) -> dict[str, Any]:
-    """Halt is sent at 1 s, begins at 2 s and takes 2 s; the rest is sent at 6 s, each stage takes 1 s from 8 s on."""
+    """Halt is sent at 1 s, begins at 2 s and takes 2 s; the rest is sent at 6 s, each stage takes 1 s from 8 s on.
+
+    Of halt, reading and closing what the bot holds takes 1.9 s, from 2.04 s on.
+    """
     for bot in found["bots"]:
         begin = {"halt": 2.0, "revert": 8.0, "resume": 9.0, "verify": 10.0}
         for stage in bot["stages"]:
@@ -105,6 +146,8 @@ def timed(found: dict[str, Any]) -> dict[str, Any]:
             seconds = 0.0 if skipped else 2.0 if stage["name"] == "halt" else 1.0
             stage.update(started_after_seconds=begin[stage["name"]], seconds=seconds)
             stage.update(budget=BUDGETS[stage["name"]], over_budget=seconds > BUDGETS[stage["name"]])
+        for step in bot["steps"]:
+            step["seconds"] = 1.9 if step["operation"] == "exchange_exposure" else 0.02
         for sent, times in zip(bot["transactions"], ((1.0, 4.0), (6.0, 11.0))):
             sent.update(sent_after_seconds=times[0], received_after_seconds=times[1])
         bot["safe_after_seconds"] = 4.0 if bot["safe"] else None

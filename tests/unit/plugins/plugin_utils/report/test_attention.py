@@ -16,6 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._report.command import command
 
+from ..results import Bot
 from . import records
 from .page import Element, classed, page, section, text
 
@@ -68,6 +69,38 @@ def test_bots_that_differ_in_their_sentence_only_are_one_case_with_all_sentences
     assert text(case).startswith("20 bots")
     for number in range(20):
         assert f"bot-{number + 1} unreachable: port {number} is closed" in text(case)
+
+
+def test_what_to_do_about_what_is_held(tmp_path: Path) -> None:
+    root = page(records.held(tmp_path))
+    found = cases(root)
+    assert list(found) == ["silent", "stuck", "stops"]
+    for name in ("silent", "stuck"):
+        assert "It cannot trade" in found[name] and "Look there, close by hand what cannot wait" in found[name]
+    assert "exposure residual 1234.50" in found["stuck"] and "exposure unproven" in found["silent"]
+    assert "not restored, guarded" in found["stops"] and "accept_guarded=true to go on" in found["stops"]
+    assert "is safe" not in text(section(root, "attention")).replace("is not safe", "")
+
+
+def test_a_guarded_bot_that_was_accepted_and_failed_later_is_not_called_safe(tmp_path: Path) -> None:
+    bot = Bot(tmp_path, "stops").holds(2500.0, strategy="natural")
+    inputs = {"positions": "natural", "accept_guarded": True}
+    found = records.record([bot.variables(bot.halt(), bot.revert(code_fails=True))], inputs=inputs)
+    (case,) = cases(page(found)).values()
+    assert "told to fail" in case and "stays stopped, and its positions are left to their stops" in case
+    assert "is safe" not in case
+    assert "-e positions=natural" in command(found) and "-e accept_guarded=true" in command(found)
+    defaults = {"positions": "cancel_and_close", "accept_guarded": False}
+    assert not [name for name in defaults if name in command({**found, "inputs": defaults})]
+
+
+def test_a_check_of_a_guarded_bot_says_that_the_barrier_would_hold_it(tmp_path: Path) -> None:
+    bot = Bot(tmp_path, "stops").holds(2500.0, strategy="natural")
+    bot.halt()  # so that no order is left that could open more
+    checked = bot.variables(bot.halt(check_mode=True), bot.revert(check_mode=True))
+    (case,) = cases(page(records.record([checked], check_mode=True))).values()
+    assert "guarded: 1 position of 2500.00 left to their stops" in case
+    assert "The barrier holds it unless accept_guarded=true is given" in case
 
 
 def extra_vars(line: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

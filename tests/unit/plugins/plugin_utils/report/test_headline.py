@@ -26,7 +26,7 @@ def test_a_fleet_that_is_restored(tmp_path: Path) -> None:
         "Time to safe": "4.00 s 2 of 2 bots safe",
         "Time to restored": "11.00 s 2 of 2 bots restored",
         "Trading": "off off for 2 of 2 bots",
-        "Exposure": "unproven 2 of 2 bots: positions were not read",
+        "Exposure": "none, declared 2 of 2 bots: by the inventory, not read",
     }
     assert not classed(root, "unsafe") and not classed(root, "attention")
 
@@ -94,8 +94,6 @@ def test_a_record_of_an_earlier_version(tmp_path: Path) -> None:
 
 def test_exposure_is_none_only_as_declared(tmp_path: Path) -> None:
     found = records.restored(tmp_path)
-    for bot in found["bots"]:
-        bot["exposure"] = {"state": "none"}
     root = page(found)
     assert tiles(root)["Exposure"] == "none, declared 2 of 2 bots: by the inventory, not read"
     assert "Nobody looked at an exchange" in text(section(root, "claims"))
@@ -105,17 +103,44 @@ def test_exposure_is_none_only_as_declared(tmp_path: Path) -> None:
 
 def test_what_is_not_claimed(tmp_path: Path) -> None:
     claims = text(section(page(records.restored(tmp_path)), "claims"))
-    assert "Exposure is unproven" in claims and "It does not say flat" in claims
+    assert "Exposure none is declared, not read" in claims and "Money at risk" not in claims
     assert "Data loss is not measured" in claims
     assert "never shorter than the truth" in claims
     assert "Nothing was changed" in text(section(page(records.check(tmp_path)), "claims"))
 
 
-@pytest.mark.parametrize("outcome", ["restored", "safe", "exposed", "guarded"])
+@pytest.mark.parametrize("outcome", ["restored", "safe", "guarded", "exposed", "splendid"])
 def test_an_outcome_that_is_not_known_is_drawn_as_the_worst(tmp_path: Path, outcome: str) -> None:
     root = page({**records.restored(tmp_path), "outcome": outcome})
     look = next(root.iter("body")).get("class")
-    assert look == (outcome if outcome != "guarded" else "exposed")
+    assert look == (outcome if outcome != "splendid" else "exposed")
+
+
+def test_what_is_held_shows_in_the_headline(tmp_path: Path) -> None:
+    root = page(records.held(tmp_path))
+    assert text(classed(root, "lead")[0]) == "2 of 6 bots are NOT SAFE, 1 is guarded but not restored, 3 are restored."
+    assert [text(link) for link in classed(root, "unsafe")[0].iter("a")] == ["silent", "stuck"]
+    assert tiles(root)["Time to safe"] == "not reached 3 of 6 bots safe, 1 guarded"
+    assert tiles(root)["Exposure"] == "residual 1234.50 1 of 6 bots: not closed"
+    assert [tile.get("class") for tile in classed(root, "tiles")[0]] == ["bad", "open", "good", "bad"]
+
+
+def test_a_fleet_that_came_to_its_end_with_a_guarded_bot_is_not_just_restored(tmp_path: Path) -> None:
+    root = page(records.guarded(tmp_path))
+    assert [text(element) for element in root.iter("h1")] == ["Restored, guarded"]
+    assert next(root.iter("body")).get("class") == "guarded"
+    assert text(classed(root, "lead")[0]).endswith("; positions of 1 bot are left to their stops.")
+    assert tiles(root)["Time to safe"] == "not reached 1 of 2 bots safe, 1 guarded"
+    assert tiles(root)["Exposure"] == "guarded 2500.00 1 of 2 bots: left to their stops"
+    assert text(classed(section(root, "bots"), "state")[0]) == "restored, guarded"
+    (case,) = classed(root, "case")
+    assert "positions of 2500.00 are left to their stops" in text(case) and "stays on production" in text(case)
+
+
+def test_a_check_of_what_is_held_says_what_is_there_now(tmp_path: Path) -> None:
+    root = page(records.check_of_held(tmp_path))
+    assert tiles(root)["Exposure now"] == "residual 9500.00 1 of 2 bots"
+    assert [tile.get("class") for tile in classed(root, "tiles")[0]][-1] == "open"
 
 
 def test_one_bot_and_no_bot(tmp_path: Path) -> None:

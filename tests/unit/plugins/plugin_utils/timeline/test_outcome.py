@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.notes import step_lines
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.outcome import Outcome, read_outcome
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.outcome import (
+    Outcome,
+    read_account,
+    read_outcome,
+)
 
-from ..results import TIMED_OUT, UNREACHABLE, Bot
+from ..results import GOOD, TIMED_OUT, UNREACHABLE, Bot
 
 HALT = ["halt"]
 AFTER = ["revert", "resume", "verify"]
@@ -83,3 +87,53 @@ def test_a_check_fails_only_where_a_step_could_not_be_planned(tmp_path: Path) ->
     bot = Bot(tmp_path)
     assert of(bot.halt(check_mode=True), HALT, check_mode=True).failure == ""
     assert of(bot.halt(check_mode=True, target_fails=True), HALT, check_mode=True).stages == {"halt": "failed"}
+
+
+def test_a_bot_whose_positions_are_not_closed_is_not_called_safe(tmp_path: Path) -> None:
+    """S1.3, S3.5: it is stopped, and what it holds may still cost money."""
+    stuck, silent = Bot(tmp_path, "stuck").holds(900.0, refuses=True), Bot(tmp_path, "silent").holds(1.0, silent=True)
+    for bot, why in ((stuck, "is not what cancel_and_close wants"), (silent, "cannot be read")):
+        found = of(bot.halt(), HALT)
+        assert found.stages == {"halt": "failed"} and not found.is_safe
+        assert found.failure.startswith("NOT SAFE: ") and found.failure.count(why) == 1
+        assert "the bot is safe" not in found.failure
+
+
+def test_what_is_not_proven_and_what_is_not_closed_are_both_said(tmp_path: Path) -> None:
+    found = of(Bot(tmp_path).holds(900.0, refuses=True).halt(stop_fails=True), HALT)
+    assert 'no proof of "process stopped"' in found.failure
+    assert found.failure.count("is not what cancel_and_close wants") == 1
+
+
+def test_halt_calls_a_bot_safe_only_if_it_has_read_its_account(tmp_path: Path) -> None:
+    """An account that bots share is read after halt, so that nobody knows yet."""
+    flat, shares = Bot(tmp_path, "flat").holds(900.0), Bot(tmp_path, "shares").holds(900.0, shared="main")
+    assert of(flat.halt(target_fails=True), HALT).failure == "code " + GOOD + ": no tag matches; the bot is safe"
+    assert of(shares.halt(target_fails=True), HALT).failure.endswith("no tag matches; the bot cannot trade")
+
+
+def test_a_guarded_bot_is_called_guarded(tmp_path: Path) -> None:
+    """S4.7 A. That its positions are left to their stops is no failure; what fails later still finds it so."""
+    bot = Bot(tmp_path).holds(900.0, strategy="natural")
+    halt = of(bot.halt(), HALT)
+    assert (halt.failure, halt.exposure, halt.is_safe) == ("", "guarded", False)
+    failed = read_outcome(bot.revert(code_fails=True), AFTER, False, guarded=True)
+    assert failed.failure.endswith("; the bot is guarded: its positions are left to their stops")
+    assert not failed.is_safe
+
+
+def test_an_account_that_bots_share(tmp_path: Path) -> None:
+    def account(result: dict[str, Any], check_mode: bool = False) -> Outcome:
+        return read_account(result, "exposure", check_mode)
+
+    flat, stuck, stops = (Bot(tmp_path, name) for name in ("flat", "stuck", "stops"))
+    flat.holds(900.0, shared="a"), stuck.holds(900.0, shared="b", refuses=True)
+    stops.holds(900.0, shared="c", strategy="natural")
+    assert account(flat.account(check_mode=True), check_mode=True).failure == ""
+    assert account(flat.account()) == Outcome({"exposure": "ok"}, exposure="flat")
+    assert account(stops.account()) == Outcome({"exposure": "ok"}, exposure="guarded")
+    failed = account(stuck.account())
+    assert failed.stages == {"exposure": "failed"} and failed.at == "exposure" and failed.exposure == "residual"
+    assert failed.failure.startswith("NOT SAFE: ") and failed.failure.count("is not what") == 1
+    lost = account(UNREACHABLE)
+    assert lost.stages == {"exposure": "unreachable"} and lost.failure.startswith("unreachable: ")

@@ -1,0 +1,232 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What bots hold at their exchanges, by the steps of halt that read it (S1.3, S3.5, S4.7). PRIVATE to the collection.
+
+An account is no bot: one that several bots share is flattened once, after halt, and its proof is that of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ._results import came_to, is_closed, one_line, value, whole
+
+NONE, UNPROVEN, FLAT, GUARDED, RESIDUAL = "none", "unproven", "flat", "guarded", "residual"
+WORST = (FLAT, GUARDED, UNPROVEN, RESIDUAL)
+OPERATION = "exchange_exposure"
+PROVEN = ("unchanged", "changed", "resumed")
+HOST, CONTROLLER = "host", "controller"
+NEEDED = (
+    "botfleet_account",
+    "botfleet_account_exclusive",
+    "botfleet_exposure",
+    "botfleet_exposure_from",
+    "botfleet_holds_positions",
+    "halt_account_result",
+    "halt_accounts",
+    "halt_result",
+)
+"""Variables of a bot."""
+
+Variables = Mapping[str, Mapping[str, Any]]
+Step = Mapping[str, Any]
+
+
+def shared_accounts(bots: list[str], variables: Variables, everybody: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Accounts that no bot flattens by itself: ``bots`` in scope, the ``leader`` that reads it, why nobody may
+    (``refused``, else empty), and whether it is made flat (``acts``) or only read.
+
+    A bot whose rollback is over may trade again: nothing of its account is closed. Where all are, it is not read.
+
+    bots: those in scope, of which halt has asked each
+    everybody: all bots, whether in scope or not
+    """
+    accounts: dict[str, dict[str, Any]] = {}
+    own = {bot: _own(variables, bot) for bot in bots}
+    for bot in bots:
+        if _shares(own[bot]):
+            accounts.setdefault(own[bot]["botfleet_account"], {"bots": []})["bots"].append(bot)
+    over = {bot for bot in own if is_closed(own[bot]["halt_result"])}
+    accounts = {name: account for name, account in accounts.items() if not over.issuperset(account["bots"])}
+    others = {bot: _own(variables, bot) for bot in everybody if bot not in own} if accounts else {}
+    for name, account in accounts.items():
+        members = [own[bot] for bot in account["bots"]]
+        account["acts"] = over.isdisjoint(account["bots"])
+        reached = [bot for bot, its in zip(account["bots"], members) if from_controller(its) or _answered(its)]
+        outsiders = [bot for bot, its in others.items() if _trades(its) and its["botfleet_account"] == name]
+        account["leader"] = next(iter(reached), None)
+        account["refused"] = _refused(name, account["leader"] and own[account["leader"]], outsiders)
+    return accounts
+
+
+def _own(variables: Variables, bot: str) -> dict[str, Any]:
+    """Without the defaults of roles, which nobody sees from outside."""
+    own = {name: value(variables[bot], name) for name in NEEDED}
+    return {**own, "botfleet_account": str(own["botfleet_account"] or bot)}
+
+
+def _answered(variables: Mapping[str, Any]) -> bool:
+    return not came_to(variables["halt_result"])
+
+
+def _refused(name: str, leader: Mapping[str, Any] | None, outsiders: list[str]) -> str:
+    if leader is None:
+        return f"none of the bots that share the account {name} was reached"
+    if outsiders and not all(entry.get("symbols") for entry in leader["botfleet_exposure"]):
+        return (
+            f"{', '.join(outsiders)} outside the scope share the account {name}: "
+            "widen the scope, or name what is ours in symbols of botfleet_exposure"
+        )
+    return ""
+
+
+def _shares(variables: Mapping[str, Any]) -> bool:
+    """Whether its account is flattened apart from its own transaction."""
+    exclusive = _is(variables["botfleet_account_exclusive"], default=False) and not from_controller(variables)
+    return _trades(variables) and not exclusive
+
+
+def _trades(variables: Mapping[str, Any]) -> bool:
+    return bool(_holds(variables) and variables["botfleet_exposure"])
+
+
+def _holds(variables: Mapping[str, Any]) -> bool:
+    return _is(variables["botfleet_holds_positions"], default=True)
+
+
+def from_controller(variables: Mapping[str, Any]) -> bool:
+    return bool(variables["botfleet_exposure_from"] == CONTROLLER)
+
+
+def _is(given: Any, *, default: bool) -> bool:
+    return default if given is None else str(given).lower() in ("true", "yes", "1", "on")
+
+
+def counts_against(exposure: Mapping[str, Any], accept_guarded: bool) -> str:
+    """Why a bot may not pass the barrier for what it holds, empty if it may."""
+    return "" if accept_guarded and exposure["state"] == GUARDED else str(exposure["why"])
+
+
+def exposure_of(bot: str, variables: Variables, check_mode: bool = False) -> dict[str, Any]:
+    """As a record has it, and ``why`` it does not count as safe, empty if it does.
+
+    ``state``: ``none`` (declared), ``flat`` and ``guarded`` (read back), ``residual`` (something is left) or
+    ``unproven``. In check mode it is what is there now.
+    """
+    own = _own(variables, bot)
+    if not _holds(own):
+        return _summed(NONE, [], "")
+    steps, missing = _steps(own, variables)
+    if missing or not steps:
+        return _summed(UNPROVEN, [], missing or f"not read what it holds: {_undeclared(own)}")
+    states = [_state(step, check_mode) for step in steps]
+    state = max(states, key=WORST.index)
+    return _summed(state, steps, _why(state, steps, states, check_mode))
+
+
+def left_by(result: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    """The state in which one transaction left what it read at exchanges, and what of that is not proven.
+
+    ``none`` if it read nothing there. What a bot holds may take more than one transaction to tell.
+    """
+    steps = _of(result)
+    if not steps:
+        return NONE, ""
+    states = [_state(step, check_mode) for step in steps]
+    state = max(states, key=WORST.index)
+    return state, "" if state == GUARDED else _why(state, steps, states, check_mode)
+
+
+def _undeclared(own: Mapping[str, Any]) -> str:
+    if not own["botfleet_exposure"]:
+        return (
+            "declare its accounts in botfleet_exposure, or botfleet_holds_positions: false if it never holds a position"
+        )
+    return "the plan has no step exposure for its kind"
+
+
+def _steps(own: Mapping[str, Any], variables: Variables) -> tuple[list[Step], str]:
+    """The steps that read it; why there is no proof at all."""
+    if not _shares(own):
+        halt = own["halt_result"]
+        missing = came_to(halt)
+        return ([] if missing else _of(halt)), missing
+    account = ((own["halt_accounts"] or {}).get(own["botfleet_account"])) or {}
+    if not account or account["refused"]:
+        return [], account.get("refused") or "its account was not read"
+    result = account_result(variables[account["leader"]])
+    missing = came_to(result)
+    return ([] if missing else _of(result)), missing and f"{missing} (account {own['botfleet_account']})"
+
+
+def account_result(variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a leader's transaction of its account came to."""
+    result: Mapping[str, Any] | None = value(variables, "halt_account_result")
+    return None if result and result.get("skipped") else whole(result)
+
+
+def account_result_for(bot: str, variables: Variables) -> Mapping[str, Any] | None:
+    """The same, for any bot of an account that is shared."""
+    own = _own(variables, bot)
+    account = (own["halt_accounts"] or {}).get(own["botfleet_account"])
+    if not account or account["leader"] not in variables or not _shares(own):
+        return None
+    return account_result(variables[account["leader"]])
+
+
+def _of(result: Mapping[str, Any] | None) -> list[Step]:
+    steps = (whole(result) or {}).get("steps") or []
+    return [step for step in steps if step["operation"] == OPERATION and step["status"] != "skipped"]
+
+
+def _state(step: Step, check_mode: bool) -> str:
+    if check_mode and step["status"] != "failed":
+        before = step["before"] or {}
+        stays = before.get("positions") and not before["unwanted"]["positions"]
+        return GUARDED if stays else str(before.get("state", UNPROVEN))
+    if step["status"] in PROVEN and not (step["status"] == "resumed" and step["message"]):
+        return str((step["proof"] or {}).get("state", UNPROVEN))
+    return RESIDUAL if (step["proof"] or {}).get("state") == RESIDUAL else UNPROVEN
+
+
+def _why(state: str, steps: list[Step], states: list[str], check_mode: bool) -> str:
+    if state == GUARDED:
+        held = [position for step in steps for position in (step["proof"] or step["before"])["positions"]]
+        worth = sum(float(position["notional"]) for position in held)
+        return (
+            f"guarded: {len(held)} position{'' if len(held) == 1 else 's'} of {worth:.2f} left to their stops: "
+            "set accept_guarded=true to go on with them, or positions=close"
+        )
+    if state == FLAT or (check_mode and all(step["status"] != "failed" for step in steps)):
+        return ""
+    wrong = [step for step, its in zip(steps, states) if its in (UNPROVEN, RESIDUAL)]
+    return one_line("; ".join(f"{step['name']}: {step['message']}" for step in wrong))
+
+
+def _summed(state: str, steps: list[Step], why: str) -> dict[str, Any]:
+    before = [step["before"] for step in steps]
+    after = [step["proof"] for step in steps]
+    seconds = [_seconds_to_flat(step) for step in steps] if state == FLAT else []
+    return {
+        "state": state,
+        "notional_before": _total(before, lambda it: it["notional"]),
+        "notional_after": _total(after, lambda it: it["notional"]),
+        "orders_before": _total(before, lambda it: len(it["orders"])),
+        "orders_after": _total(after, lambda it: len(it["orders"])),
+        "seconds_to_flat": max(seconds, default=None),
+        "proof": [{"account": it["account"], **it["proof"]} for it in after if it and "proof" in it] or None,
+        "why": why,
+    }
+
+
+def _seconds_to_flat(step: Step) -> float:
+    """From the first reading of the account; 0 where nothing had to be done."""
+    seconds: float = (step["change"] or {}).get("seconds_to_flat") or 0.0
+    return seconds
+
+
+def _total(states: list[Any], amount: Any) -> Any:
+    """None unless every account was read."""
+    return round(sum(map(amount, states)), 2) if states and all(states) else None
