@@ -96,6 +96,7 @@ def deploy(host: Host, directory: Path) -> None:
     inventory = readme_inventory()
     bot = inventory["bots"]["hosts"]["maker-1"]
     bot |= {"ansible_host": host.address, "botfleet_settle": 1}
+    bot["botfleet_holds_positions"] = False  # test_exposure.py has an exchange for it
     bot["vault_maker_1_testnet"] = {"binance": {"api_key": "CANARY-test", "api_secret": "CANARY-test-2"}}
     (directory / "bots.yml").write_text(json.dumps(inventory))
 
@@ -109,7 +110,7 @@ def readme_inventory() -> dict[str, Any]:
 
 def rollback(directory: Path, *arguments: str, **inputs: Any) -> tuple[int, str, dict[str, Any]]:
     """Exit code, output at the highest verbosity, record."""
-    given = {"plan": "emergency", "scope": "maker-1", "reason": "test", "positions": "handled", **inputs}
+    given = {"plan": "emergency", "scope": "maker-1", "reason": "test", **inputs}
     code, output = _play(directory, "rollback", given, "-vvvv", *arguments)
     record = directory / "artifacts" / "latest" / "record.json"
     assert record.exists(), output

@@ -73,7 +73,23 @@ class Bots(Fleet):
                 botfleet_process_pattern=patterns[name],
                 botfleet_settle=1,
                 **{f"{name}_port": ports[name]},
+                **self._accounts(name),
             )
+
+    def _accounts(self, name: str) -> dict[str, Any]:
+        """Each exchange in its emulated place; the demo's trading node has no account."""
+        if name == "trading_node":
+            return {"botfleet_holds_positions": False}
+        places = self.exchanges()
+        (entries,) = self.examples[name].values("botfleet_exposure")
+        urls = {"binanceusdm": f"{places['binance']}/{{environment}}", "bybit": f"{places['bybit']}/{{environment}}"}
+        config = str(self.path("qt-1") / "config" / "exchange.yaml")
+        return {
+            "botfleet_exposure": [
+                {**it, "credentials_path": config, "base_url": urls.get(it["exchange"], places["okx"])}
+                for it in entries
+            ]
+        }
 
     def start_by_hand(self) -> None:
         """Start the quantum trader again, as its runbook does it."""
@@ -152,7 +168,7 @@ def trading_node(bots: Bots) -> Story:
 @pytest.fixture(scope="module")
 def quantum_trader(bots: Bots) -> Story:
     """Checked, deactivated on the version that runs, then also brought back to the version before."""
-    inputs: dict[str, Any] = {"inventory": "quantum_trader", "positions": "handled"}
+    inputs: dict[str, Any] = {"inventory": "quantum_trader"}
     before = bots.fingerprint()
     check = bots.rollback("--check", "--diff", plan="go_live", reason="check", **inputs)
     unchanged = bots.fingerprint() == before
@@ -199,10 +215,6 @@ class TestTradingNode:
         resumed = decided + next(s for s in bot["stages"] if s["name"] == "resume")["started_after_seconds"]
         orders = ledger.orders("tn-1", after=decided + bot["safe_after_seconds"])
         assert orders and all(order.t > resumed for order in orders)
-
-    def test_the_positions_are_not_called_closed(self, trading_node: Story) -> None:
-        """S1.3: emergency_stop.sh is nobody's yet."""
-        assert trading_node.runs["emergency"].record["bots"][0]["exposure"] == {"state": "unproven"}
 
     def test_code_and_config_are_those_of_the_previous_deploy(self, trading_node: Story) -> None:
         """S1.4, S1.5: the predecessor of what ran, and /backup/config-<stamp> as config, not nested in it."""
@@ -263,9 +275,14 @@ class TestQuantumTrader:
         checks = step(quantum_trader.runs[plan], "verify", "health")["proof"]["checks"]
         assert len(checks) == 3 and all(check["ok"] for check in checks)
 
-    def test_positions_are_unproven(self, quantum_trader: Story) -> None:
-        """S4.7: somebody said that they are handled; nobody read it."""
-        assert quantum_trader.runs["go_live"].record["bots"][0]["exposure"] == {"state": "unproven"}
+    def test_positions_are_closed_and_read_back(self, quantum_trader: Story) -> None:
+        """S4.7 C, S4.8: by the exchanges' own books, and before the keys were taken away."""
+        (bot,) = quantum_trader.runs["go_live"].record["bots"]
+        exposure = bot["exposure"]
+        assert (exposure["state"], exposure["orders_after"], exposure["notional_after"]) == ("flat", 0, 0)
+        assert exposure["notional_before"] > 1000 and len(exposure["proof"]) == 3
+        books = quantum_trader.bots.books("qt-1").values()
+        assert not any(book["positions"] or book["orders"] or book["violations"] for book in books)
 
     def test_then_the_previous_version_stays_deactivated(self, quantum_trader: Story) -> None:
         """S4.2, S4.3, S4.4: checkout and config backup bring live values back, and they are taken away again."""
@@ -290,17 +307,18 @@ class TestQuantumTrader:
         """S4.8, S4.4: what of the nine items is read from files; the accounts hold the keys of the vault."""
         config = (quantum_trader.bots.path("qt-1") / "config" / "exchange.yaml").read_text()
         assert config.count("testnet: true") == 3 and "testnet: false" not in config
-        assert config.count("CANARY-testnet-") == 6 and "CANARY-prod" not in config
+        assert config.count("CANARY-testnet-") == 7 and "CANARY-prod" not in config
 
     def test_both_rollbacks_are_reported_and_in_the_history(self, quantum_trader: Story) -> None:
-        """S4.9, S4.13: a report with the trigger, and a row for each; the positions are not called closed."""
+        """S4.9, S4.13: a report with the trigger and the positions, and a row for each."""
         artifacts = quantum_trader.bots.artifacts
         history = (artifacts / "history.md").read_text()
         for plan, run in quantum_trader.runs.items():
             name, reason = run.record["rollback_id"], run.record["reason"]
             assert f"[{name}]({name}/incident.md) | {reason} |" in history, plan
             report = (artifacts / name / "incident.md").read_text()
-            assert reason in report and "quantum-trader-1" in report and "not known, they were not read" in report
+            assert reason in report and "quantum-trader-1" in report
+            assert ("BTC/USDT:USDT" in report) == (plan == "go_live"), "the second one found none"
 
     def test_secrets_are_seen_nowhere(self, quantum_trader: Story) -> None:
         """S4.4: neither in what was printed, nor in what was written about it."""

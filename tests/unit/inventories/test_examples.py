@@ -41,9 +41,12 @@ RUNBOOK: dict[str, dict[str, Any]] = {
         "botfleet_exchange_config_path": "/opt/quantum_trader/config/exchange.yaml",
         "botfleet_testnet_credentials.keys() | list": ["binance", "bybit", "okx"],
         "botfleet_testnet_credentials.okx": {
-            "api_key": "CANARY-testnet-okx_testnet_api_key",
-            "api_secret": "CANARY-testnet-okx_testnet_api_secret",
+            "api_key": "CANARY-testnet-okx-key-qt-1",
+            "api_secret": "CANARY-testnet-okx-secret-qt-1",
+            "api_passphrase": "CANARY-testnet-okx-passphrase-qt-1",
         },
+        "botfleet_exposure | map(attribute='exchange') | list": ["binanceusdm", "bybit", "okx"],
+        "botfleet_exposure[0].credentials_path": "/opt/quantum_trader/config/exchange.yaml",
         "botfleet_command[1:]": ["-m", "uvicorn", "backend.main:app", "--port", "8000"],
         "botfleet_process_pattern": "uvicorn.*main:app",
         "botfleet_settle": 30,
@@ -111,7 +114,9 @@ def test_a_vault_is_not_needed_to_read_it(example: Example) -> None:
     shipped = ROOT / "inventories" / example.name
     assert example.bot in example.ansible("inventory", "-i", str(shipped), "--list")
     secrets = [line for path in shipped.rglob("*.example") for line in path.read_text().splitlines() if ": " in line]
-    assert {line.split(": ")[1] for line in secrets if line.startswith("vault_")} <= {"testnet_key", "testnet_secret"}
+    assert {line.split(": ")[1] for line in secrets if line.startswith("vault_")} <= {
+        *("testnet_key", "testnet_secret", "testnet_passphrase")
+    }
 
 
 def test_every_variable_is_documented(example: Example) -> None:
