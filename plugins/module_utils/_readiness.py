@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import sysconfig
 import time
 from typing import Any
 
@@ -35,7 +36,11 @@ def read_readiness(state_dir: str, bot: str, unit: str | None, database_backup: 
     state_dir = absolute_path("state_dir", state_dir)
     state = BotState(state_dir, bot)
     return {
-        "python": {"executable": sys.executable, "version": f"{sys.version_info[0]}.{sys.version_info[1]}"},
+        "python": {
+            "executable": sys.executable,
+            "version": f"{sys.version_info[0]}.{sys.version_info[1]}",
+            "abi": sysconfig.get_config_var("SOABI") or "",
+        },
         "place": place(state_dir),
         "state": {"path": state.path, "writable": os.access(state.path, os.R_OK | os.W_OK | os.X_OK)},
         "halted": os.path.lexists(state.file("halted")),
@@ -81,13 +86,17 @@ def armed_bots(state_dir: str) -> list[str]:
 
 
 def environment(state_dir: str) -> Facts:
-    """``requirements`` is the SHA-256 of what it was made from, None without any; ``problem`` is empty if it works."""
+    """``requirements`` is the SHA-256 of what it was made from, None without any, and so is ``exchange`` of what only
+    those need who flatten accounts; ``problem`` is empty if it works."""
     path = os.path.join(state_dir, "venv")
-    found: Facts = {"path": path, "requirements": None, "problem": f"{path} is not there"}
-    if os.path.isfile(os.path.join(path, "requirements.txt")):
-        found["requirements"] = sha256_of(os.path.join(path, "requirements.txt"))
+    found: Facts = {"path": path, "requirements": None, "exchange": None, "problem": f"{path} is not there"}
+    for name in ("requirements", "exchange"):
+        if os.path.isfile(os.path.join(path, f"{name}.txt")):
+            found[name] = sha256_of(os.path.join(path, f"{name}.txt"))
+    if found["requirements"]:
+        imports = IMPORTS + (", ccxt" if found["exchange"] else "")
         try:
-            done = run([os.path.join(path, "bin", "python"), "-I", "-c", IMPORTS], timeout=30)
+            done = run([os.path.join(path, "bin", "python"), "-I", "-c", imports], timeout=30)
             found["problem"] = f"{path} does not work: {done.last_lines(1)}" if done.code else ""
         except OperationError as error:
             found["problem"] = f"{path} does not work: {error}"

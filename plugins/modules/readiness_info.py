@@ -54,7 +54,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 python:
-  description: The Python that this module ran with, as C(executable) and C(version).
+  description: The Python that this module ran with, as C(executable), C(version) and C(abi), which binary wheels must
+    fit, such as V(cpython-311-x86_64-linux-gnu).
   returned: success
   type: dict
 place:
@@ -82,7 +83,7 @@ armed:
 environment:
   description:
     - The virtual environment as C(path), with C(requirements), which is the SHA-256 of what it was made from or null,
-      and C(problem), which is empty if it works.
+      C(exchange), which is the same of what only flattening accounts needs, and C(problem), which is empty if it works.
   returned: success
   type: dict
 agents:

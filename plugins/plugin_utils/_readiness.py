@@ -91,12 +91,17 @@ def _armed(bot: Bot) -> Point:
     expected, host = bot["arm_declared"], bot["arm_host"]
     unit = host["unit"]
     environment, state = host["environment"], host["state"]
+    lists = [name for name in ("requirements", "exchange") if expected[name]]
     problems = {
         _failure(bot["arm_failure"] or {}): bool(bot["arm_failure"]),
         f"{state['path']} is not there, or not this user's to write": not state["writable"],
         environment["problem"]: bool(environment["problem"]),
-        f"{environment['path']} is of another version": environment["requirements"]
-        not in (None, expected["requirements"]),
+        f"{environment['path']} is of another version": any(
+            environment[name] not in (None, expected[name]) for name in lists
+        ),
+        f"{environment['path']} has no ccxt, which botfleet_exposure needs": "exchange" in lists
+        and not environment["exchange"]
+        and bool(environment["requirements"]),
         "the agent of this version is not there": expected["agent"] not in host["agents"],
     }
     if unit:

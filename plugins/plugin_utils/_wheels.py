@@ -10,16 +10,20 @@ import re
 
 from ..module_utils._files import sha256_of
 
-PIN = re.compile(r"^(\S+)==(\S+) --hash=sha256:([0-9a-f]{64})$", re.MULTILINE)
+PIN = re.compile(r"^(\S+)==(\S+)((?:(?: \\\n)? +--hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def pinned_wheels(directory: str, requirements: str) -> dict[str, list[str]]:
-    """``found``: the paths of the wheels; ``missing``: each that is not in the directory, as ``<name> <version>``."""
+    """``found``: the paths of the wheels; ``missing``: each that is not in the directory, as ``<name> <version>``.
+
+    Of a package that is pinned with several hashes, one wheel is enough: the directory is for one Python.
+    """
     path = os.path.abspath(os.path.expanduser(directory))
     files = [os.path.join(path, name) for name in sorted(os.listdir(path))] if os.path.isdir(path) else []
     wheels = {sha256_of(file): file for file in files if file.endswith(".whl")}
-    pins = PIN.findall(requirements)
+    pins = {f"{name} {version}": DIGEST.findall(hashes) for name, version, hashes in PIN.findall(requirements)}
     return {
-        "found": [wheels[digest] for _name, _version, digest in pins if digest in wheels],
-        "missing": [f"{name} {version}" for name, version, digest in pins if digest not in wheels],
+        "found": [wheels[digest] for digests in pins.values() for digest in digests if digest in wheels],
+        "missing": [name for name, digests in pins.items() if wheels.keys().isdisjoint(digests)],
     }

@@ -86,26 +86,37 @@ def place(tmp_path: Path) -> Iterator[Place]:
         place.run(*fleet, "down")
 
 
+def download(place: Place, wheels: Path, *lists: str, fitting: tuple[str, ...] = ()) -> None:
+    """Fetch what lists of the role arm pin."""
+    pins = (f"--requirement={place.collection / 'roles' / 'arm' / 'files' / name}.txt" for name in lists)
+    options = (*INDEX_OPTIONS, f"--dest={wheels}", *fitting, *pins)
+    subprocess.run([sys.executable, "-m", "pip", "download", *options], check=True)
+
+
 def test_the_installed_demo_is_armed_and_rolled_back(place: Place) -> None:
     """S2.3, S1.3: one bot is armed, and the other shares its machine. That the agent is used hangs on Ansible's own."""
     installed = place.fingerprint()
     inventory = place.collection / "inventories" / "demo"
-    pins = [
-        f"--requirement={place.collection / 'roles' / 'arm' / 'files' / name}.txt" for name in ("requirements", "pip")
-    ]
     wheels = place.root / "wheels"  # as where no index can be reached: not every controller's Python has pip
-    subprocess.run([sys.executable, "-m", "pip", "download", *INDEX_OPTIONS, f"--dest={wheels}", *pins], check=True)
+    abi = place.run("python", "-c", "import sysconfig; print(sysconfig.get_config_var('SOABI'))").strip()
+    _cpython, version, machine, *_rest = abi.split("-")
+    fitting = ("--implementation=cp", f"--python-version={version}", f"--platform=manylinux2014_{machine}")
+    download(place, wheels, "requirements", "pip")
+    download(place, wheels / abi, "exchange", fitting=fitting)
     playbook = ("ansible-playbook", "-i", str(inventory), "-f", "4")
     arming = {"scope": "qt-1", "arm_wheels": str(wheels)}
     place.run(*playbook, "tradeops.botfleet.arm", "-e", json.dumps(arming))
     assert json.loads((place.root / "artifacts" / "readiness.json").read_text())["ready"]
 
     (place.root / "night.yml").write_text(NIGHT)
-    inputs = {"plan": "emergency", "scope": ",".join(BOTS), "reason": "a bad release", "positions": "handled"}
+    inputs = {"plan": "emergency", "scope": ",".join(BOTS), "reason": "a bad release"}
     seen = place.run(*playbook, "night.yml", "-e", json.dumps(inputs))
     record = json.loads((place.root / "artifacts" / "latest" / "record.json").read_text())
     assert record["outcome"] == "restored"
     assert [bot["name"] for bot in record["bots"] if bot["restored"] and bot["to"] == GOOD] == BOTS
+    assert [bot["exposure"]["state"] for bot in record["bots"]] == ["none", "flat"]
+    status = place.run("python", str(place.collection / "demo" / "fleet.py"), "status").splitlines()
+    assert [line.split()[7] for line in status[1:]] == ["-", "flat"], "and the exchanges say so, too"
     assert all(bot in seen for bot in BOTS), "the callback names each bot"
     assert (place.root / "artifacts" / "latest" / "report.html").stat().st_size > 10_000
     assert "verified" in place.run("python", str(place.collection / "scripts" / "history.py"), "verify", "artifacts")

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,19 @@ from tests.schemas import problems
 from .conftest import PLAYBOOK, ROOT, Fleet, make_fleet
 from .test_inputs import refusal
 
+sys.path.insert(0, str(ROOT / "tools"))
+from pythons import find_python  # found through the path above
+
 pytestmark = pytest.mark.timeout(900)  # several playbooks in each
 WHEELS = ROOT / ".cache" / "wheels"
 BAD = "deploy-20251204-142200"
+OLD = find_python("3.9")
+KEYS = {"api_key": "API_KEY", "api_secret": "API_SECRET"}
+TRADES = {
+    "botfleet_holds_positions": True,
+    "botfleet_exposure": [{"exchange": "binanceusdm", "credentials_env": KEYS}],
+    "botfleet_exposure_from": "host",
+}
 
 
 @pytest.fixture
@@ -45,7 +56,7 @@ class Armed:
     def __init__(self, fleet: Fleet, *arguments: str, environment: dict[str, str] | None = None, **inputs: Any) -> None:
         report = fleet.artifacts / "readiness.json"
         report.unlink(missing_ok=True)
-        given = {"plan": None, "reason": None, "positions": None, "arm_wheels": str(WHEELS), **inputs}
+        given = {"plan": None, "reason": None, "arm_wheels": str(WHEELS), **inputs}
         command = fleet.argv(*arguments, **given)
         command[command.index(str(PLAYBOOK))] = str(ROOT / "playbooks" / "arm.yml")
         done = subprocess.run(
@@ -98,6 +109,31 @@ def test_all_that_a_rollback_needs_is_brought_once(fleet: Fleet) -> None:
         assert fleet.fingerprint() == before
     assert [row["name"] for row in again.report["bots"]] == ["qt-1"]
     assert all((fleet.page(name) or {}).get("trading") for name in fleet.names())
+
+
+def test_what_flattens_accounts_is_brought_where_a_bot_needs_it(fleet: Fleet) -> None:
+    """S1.3, S2.3: not before one does, once, and kept for a bot that is out of scope; for the Python of the host."""
+    python = fleet.root / "state" / "venv" / "bin" / "python"
+    only: dict[str, Any] = {"arm_required": ["armed"]}
+    fleet.overrides = {name: {"botfleet_exposure": []} for name in fleet.names()}
+    assert Armed(fleet, **only).code == 0
+    assert subprocess.run([python, "-I", "-c", "import ccxt"], capture_output=True, check=False).returncode == 1
+
+    fleet.overrides["tn-1"] = TRADES
+    before = fleet.fingerprint()
+    check = Armed(fleet, "--check", "--diff", **only)
+    assert check.code == 2 and fleet.fingerprint() == before, check.output
+    lacks = f"{python.parents[1]} has no ccxt, which botfleet_exposure needs"
+    assert check.point("tn-1", "armed") == (False, lacks) and check.point("qt-1", "armed")[0]
+
+    armed = Armed(fleet, **only)
+    assert armed.code == 0 and "(item=ccxt-" in armed.output, armed.output
+    subprocess.run([python, "-I", "-c", "import ccxt, jmespath, ruamel.yaml; ccxt.binanceusdm()"], check=True)
+    before = fleet.fingerprint()
+    for arguments in ([], ["--check", "--diff"], ["--limit", "qt-1"]):
+        again = Armed(fleet, *arguments, **only)
+        assert (again.code, again.changed()) == (0, {}), again.output
+        assert fleet.fingerprint() == before
 
 
 def test_the_config_of_the_version_that_runs_is_kept(fleet: Fleet) -> None:
@@ -185,3 +221,31 @@ def test_a_bot_whose_variables_are_wrong_is_refused_alone(untouched: Fleet) -> N
         ok, says = refused.point("tn-1", "armed")
         assert not ok and sentence in says, refused.output
         assert "venv is not there" in refused.point("qt-1", "armed")[1]
+
+
+@pytest.mark.skipif(not OLD, reason="needs a Python that ccxt does not run on")
+def test_a_python_that_accounts_cannot_be_flattened_with_is_refused(untouched: Fleet) -> None:
+    """S2.3: a bot that asks for less is not."""
+    old = {"ansible_python_interpreter": OLD}
+    untouched.overrides = {"tn-1": {**old, **TRADES}, "qt-1": {**old, "botfleet_exposure": []}}
+    refused = Armed(untouched, "--check")
+    ok, says = refused.point("tn-1", "armed")
+    assert not ok and "botfleet_exposure needs ccxt, whose wheels are pinned for CPython 3.10 to 3.14 on" in says
+    assert f"but {OLD} is cpython-39-" in says
+    assert "botfleet_exposure" not in refused.point("qt-1", "armed")[1]
+
+
+def test_without_wheels_for_the_python_of_the_host_nothing_is_changed(untouched: Fleet) -> None:
+    """S2.3: what every host gets is there; the sentence says how to get the others."""
+    wheels = untouched.work / "wheels"
+    pins = [f"--requirement={ROOT / 'roles' / 'arm' / 'files' / name}" for name in ("requirements.txt", "pip.txt")]
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
+    subprocess.run([*pip, f"--dest={wheels}", *pins], check=True)
+    untouched.overrides = {"tn-1": TRADES}
+    before = untouched.fingerprint()
+    refused = Armed(untouched, arm_wheels=str(wheels), environment={"PIP_NO_INDEX": "1"})
+    ok, says = refused.point("tn-1", "armed")
+    assert not ok and "ccxt 4." in says and "is missing and pip could not fetch it (ERROR: " in says, refused.output
+    minor = "".join(map(str, sys.version_info[:2]))
+    assert f"--python-version={minor} --platform=manylinux2014_" in says and f"--dest={wheels}/cpython-{minor}-" in says
+    assert untouched.fingerprint() == before

@@ -132,6 +132,10 @@ def test_an_environment_that_imports_nothing_is_a_problem(tmp_path: Path) -> Non
     (packages / "ruamel" / "yaml.py").touch()
     found = environment(str(tmp_path))
     assert (found["problem"], found["requirements"]) == ("", hashlib.sha256(b"jmespath\n").hexdigest())
+    assert found["exchange"] is None
+    (tmp_path / "venv" / "exchange.txt").write_text("ccxt\n")
+    found = environment(str(tmp_path))
+    assert "No module named 'ccxt'" in found["problem"] and found["exchange"] == hashlib.sha256(b"ccxt\n").hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from .results import BAD, GOOD, UNREACHABLE, Bot
 REQUIRED = ["armed", "version", "config", "database", "plans", "contacts"]
 DAY = 86400
 SNAPSHOT = f"/backup/config-{GOOD}"
+ENVIRONMENT = {"path": "/var/lib/botfleet/venv", "requirements": "r1", "exchange": None, "problem": ""}
 
 
 def config(status: str, message: str = "", present: bool = True) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def bot(root: Path, name: str = "mm-1", **changed: Any) -> dict[str, Any]:
         "arm_host": {
             "place": "1:2:3:",
             "state": {"path": f"/var/lib/botfleet/{name}", "writable": True},
-            "environment": {"path": "/var/lib/botfleet/venv", "requirements": "r1", "problem": ""},
+            "environment": ENVIRONMENT,
             "agents": {"a1": True},
             "unit": None,
             "database_backup": {"path": "/backup/pre.sql", "age_seconds": 3600, "bytes": 10},
@@ -51,6 +52,7 @@ def bot(root: Path, name: str = "mm-1", **changed: Any) -> dict[str, Any]:
         "arm_declared": {
             "agent": "a1",
             "requirements": "r1",
+            "exchange": "",
             "conditions": ["ConditionHost=|x"],
             "contacts": [{"name": "On-call Engineer", "reach": "+1-555-0199"}],
             "has_database": True,
@@ -104,6 +106,12 @@ UNIT = {"drop_in": "/etc/x.conf", "ours": ["ConditionHost=|x"], "loaded": True}
         ({"host": {"agents": {"a0": True}}}, "armed", "the agent of this version is not there"),
         ({"host": {"agents": {}}}, "armed", "the agent of this version is not there"),
         ({"declared": {"requirements": "r2"}}, "armed", "/var/lib/botfleet/venv is of another version"),
+        ({"declared": {"exchange": "e1"}}, "armed", "venv has no ccxt, which botfleet_exposure needs"),
+        (
+            {"declared": {"exchange": "e1"}, "host": {"environment": {**ENVIRONMENT, "exchange": "e0"}}},
+            "armed",
+            "/var/lib/botfleet/venv is of another version",
+        ),
         (
             {"host": {"state": {"path": "/x", "writable": False}}},
             "armed",
@@ -153,6 +161,13 @@ def test_what_a_bot_may_lack(tmp_path: Path, changed: dict[str, Any], point: str
 
 def test_a_drop_in_that_is_in_effect(tmp_path: Path) -> None:
     assert judged(bot(tmp_path, host={"unit": UNIT}))["armed"][0]
+
+
+def test_what_flattens_accounts_matters_to_bots_that_need_it(tmp_path: Path) -> None:
+    """Bots that share a machine share the environment, which one of them may need to have more."""
+    host = {"environment": {**ENVIRONMENT, "exchange": "e1"}}
+    assert judged(bot(tmp_path, host=host, declared={"exchange": "e1"}))["armed"][0]
+    assert judged(bot(tmp_path, host=host))["armed"][0]
 
 
 def test_a_config_that_may_be_missing_needs_the_one_that_runs_kept(tmp_path: Path) -> None:
