@@ -96,8 +96,8 @@ options:
           - The steps themselves. Each has one operation with its options, and may have C(args) (more options, as in a
             task), C(id), C(name), C(when) (a boolean), C(timeout) (seconds, 300 by default; the step is killed with its
             children), C(loop) and C(mode).
-          - C(loop) is a list, and C(item) in the step is each of it. The first one keeps the C(id), the others get C(-2),
-            C(-3) and so on behind it. An empty list is a step that is not wanted.
+          - C(loop) is a list, and C(item) in the step is each of it. The first keeps the C(id), the others get C(-2)
+            and so on behind it. An empty list is a step that is not wanted.
           - C(mode) is C(apply), C(plan) (never changes anything) or C(prove) (never changes anything and fails unless
             the wanted state is there).
           - 'Where an option takes a secret, write C({secret: name}) with a name from O(secrets_from).'
