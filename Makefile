@@ -38,6 +38,10 @@ bench-fleet: ## measure it on HOSTS=20 containers over SSH, against builtin modu
 	@.cache/venv/bin/python -m tests.benchmark.fleet --hosts $(HOSTS)
 	@.cache/venv/bin/python -m tests.benchmark.fleet_report
 
+bench-exposure: ## measure how long it takes until an account is flat, against a plain script with ccxt; a quarter of an hour
+	@python3 tools/setup.py bench
+	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.benchmark.exposure
+
 faults: setup ## SEEDS=200 random faults at random moments, each on six hosts of one of FLEETS=3, and docs/reliability.md with what came of them; needs root
 	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --fleets $(FLEETS) --write
 
@@ -47,4 +51,4 @@ setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down bench bench-fleet test lint typing unit playbooks fleet fleet-down faults setup clean
+.PHONY: help demo demo-down bench bench-fleet bench-exposure test lint typing unit playbooks fleet fleet-down faults setup clean
