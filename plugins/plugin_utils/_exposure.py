@@ -74,7 +74,8 @@ def _answered(variables: Mapping[str, Any]) -> bool:
 def _refused(name: str, leader: Mapping[str, Any] | None, outsiders: list[str]) -> str:
     if leader is None:
         return f"none of the bots that share the account {name} was reached"
-    if outsiders and not all(entry.get("symbols") for entry in leader["botfleet_exposure"]):
+    named = [isinstance(entry, Mapping) and entry.get("symbols") for entry in leader["botfleet_exposure"]]
+    if outsiders and not all(named):
         return (
             f"{', '.join(outsiders)} outside the scope share the account {name}: "
             "widen the scope, or name what is ours in symbols of botfleet_exposure"
