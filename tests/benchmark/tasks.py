@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYWORDS = {"args", "id", "mode", "name", "required", "timeout", "until_resume", "when"}
+KEYWORDS = {"args", "id", "loop", "mode", "name", "required", "timeout", "until_resume", "when"}
 Step = dict[str, Any]
 
 

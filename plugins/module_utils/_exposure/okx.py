@@ -83,6 +83,7 @@ class Okx(Venue):
         wanted = set(symbols)
         self._keep_to_limit()
         orders = [self._order(row, CONDITIONAL) for family in self._families for row in self._algos(family)]
+        self._read_at.append(time.monotonic())  # all of its requests have come by then
         rows = self._pages(self.client.private_get_trade_orders_pending, SWAPS, REGULAR)
         orders += [self._order(row, REGULAR) for row in rows]
         held = self.calls.read(lambda: _rows(self.client.private_get_account_positions(SWAPS)))
@@ -98,7 +99,6 @@ class Okx(Venue):
     def _keep_to_limit(self) -> None:
         if len(self._read_at) >= AT_ONCE:
             self.calls.pause(max(0.0, self._read_at[-AT_ONCE] + WINDOW - time.monotonic()))
-        self._read_at.append(time.monotonic())
 
     def cancel(self, orders: list[OpenOrder]) -> None:
         """One that cannot be cancelled keeps no other from being so: what was refused is raised at the end."""

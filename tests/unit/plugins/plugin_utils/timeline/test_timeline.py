@@ -63,11 +63,11 @@ def run() -> Iterator[Run]:
     made.timeline.finish(failed=False)
 
 
-def accounts(run: Run, *, of: Mapping[str, Any] = MAIN) -> None:
+def accounts(run: Run, *, of: Mapping[str, Any] | None = None) -> None:
     """All bots are halted, two of them share an account, which is read next."""
     for bot in BOTS:
         run.halted(bot)
-    run.timeline.learn({"halt_accounts": {"main": of}})
+    run.timeline.learn({"halt_accounts": {"main": of or MAIN}})
     leaders = run.timeline.leaders
     if leaders:
         run.begin(["exposure"], *leaders, total=len(leaders))
