@@ -158,8 +158,8 @@ def tables(rows: list[Row]) -> str:
     fleet = [row for row in rows if row["way"] == "rollback"]
     safe, flat = (median(row[name] for row in fleet) for name in ("time_to_safe_seconds", "seconds_to_flat"))
     sentence = (
-        f"{BOTS} bots with {fleet[0]['accounts']} accounts, medians of {len(fleet)} rollbacks of the plan `go_live`: every "
-        f"bot safe after {safe:.1f} s, the slowest account flat {flat:.1f} s after its first reading."
+        f"{BOTS} bots with {fleet[0]['accounts']} accounts, medians of {len(fleet)} rollbacks of the plan `go_live`: "
+        f"every bot safe after {safe:.1f} s, the slowest account flat {flat:.1f} s after its first reading."
     )
     return "\n".join([*lines, "", sentence, ""])
 
