@@ -49,7 +49,13 @@ def test_an_undefined_path_spoils_its_own_step_only(fleet: Fleet) -> None:
     run = fleet.rollback(scope="qt-1:qt-10")
     assert run.code != 0
     statuses = {step["id"]: step["status"] for step in run.bot("qt-1")["steps"] if step["stage"] == "halt"}
-    others = {"marker": "changed", "stop": "changed", "config_key": "changed", "target": "unchanged"}
+    others = {
+        "marker": "changed",
+        "stop": "changed",
+        "config_key": "changed",
+        "exposure": "skipped",
+        "target": "unchanged",
+    }
     assert statuses == {"flag": "failed", **others}
     assert "nobody_defined_this" in run.bot("qt-1")["failure"]
     assert run.states() == {"qt-1": "exposed", "qt-10": "safe"}
