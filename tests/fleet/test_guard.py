@@ -71,7 +71,7 @@ def armed(deployed: Host, arming: str, tmp_path: Path) -> Iterator[Armed]:
 def test_nothing_brings_a_halted_bot_back_but_its_rollback(armed: Armed) -> None:
     """S1.3: neither a colleague nor a reboot; the same rollback starts it, and once verified it is as any other."""
     assert armed.state() == "active"
-    halted = armed.rollback(positions="", rollback_id="rb-guard")
+    halted = armed.rollback(target="deploy-gone", rollback_id="rb-guard")
     assert (halted["safe"], halted["restored"], halted["process"]) == (True, False, "stopped"), halted["output"]
     assert json.loads(armed.host.shell(f"cat {MARKER}"))["by"] == "rollback rb-guard"
     assert armed.colleague("start", "restart") == "inactive"
