@@ -152,7 +152,7 @@ def tables(rows: list[Row]) -> str:
                 median(row[name] or 0 for row in runs)
                 for name in ("seconds", "last_close_seconds", "network_seconds", "waited_seconds")
             )
-            shares = f"{network:.2f} | {waits:.2f} | {whole - network - waits:.2f}" if network else " | | "
+            shares = f"{network:.2f} | {waits:.2f} | {whole - network - waits:.2f}" if network else " |  | "
             requests = f"{median(row['requests'] for row in runs):.0f}"
             lines.append(f"| {count} | {way} | {whole:.2f} | {last:.2f} | {requests} | {shares} |")
     fleet = [row for row in rows if row["way"] == "rollback"]
