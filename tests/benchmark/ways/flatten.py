@@ -13,7 +13,7 @@ import os
 import sys
 from urllib.parse import urlsplit
 
-import ccxt
+import ccxt  # type: ignore[import-untyped]
 
 url = sys.argv[1]
 client = ccxt.binanceusdm({"apiKey": os.environ["KEY"], "secret": os.environ["SECRET"]})
