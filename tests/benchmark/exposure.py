@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 
 from tests.peers.demo import INVENTORY, DemoFleet
 from tests.peers.exchange.binanceusdm import BinanceUsdm

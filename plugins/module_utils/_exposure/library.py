@@ -16,7 +16,7 @@ class _Absent:
 
 
 try:
-    import ccxt as _ccxt  # type: ignore[import-untyped]
+    import ccxt as _ccxt
 except ImportError:
     _ccxt = _Absent()
 

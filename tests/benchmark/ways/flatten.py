@@ -13,7 +13,7 @@ import os
 import sys
 from urllib.parse import urlsplit
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 
 url = sys.argv[1]
 client = ccxt.binanceusdm({"apiKey": os.environ["KEY"], "secret": os.environ["SECRET"]})

@@ -124,7 +124,8 @@ class Account:
     def rest(self, market: str, side: str, amount: Decimal | str, **of: object) -> Order:
         """Put an order there, as the bot has placed it."""
         number = str(next(self._ids))
-        order = Order(number, str(of.pop("client_id", f"bot-{number}")), market, side, Decimal(amount), **of)  # type: ignore[arg-type]
+        client_id = str(of.pop("client_id", f"bot-{number}"))
+        order = Order(number, client_id, market, side, Decimal(amount), **of)  # type: ignore[arg-type]  # Order says them
         self.orders[order.id] = order
         return order
 

@@ -59,7 +59,7 @@ class Exchange:
 
     def fault(self, on: str, **of: object) -> Fault:
         """Script one; see Fault."""
-        fault = Fault(on, **of)  # type: ignore[arg-type]
+        fault = Fault(on, **of)  # type: ignore[arg-type]  # Fault itself says which types
         self.faults.add(fault)
         return fault
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import pytest
 import requests
 
@@ -80,7 +80,7 @@ def test_a_signature_as_in_the_documentation_is_good(bench: Bench) -> None:
             f"{bench.url}/production/fapi/v1/order",
             headers={"X-MBX-APIKEY": key, "Content-Type": "application/x-www-form-urlencoded"},
             timeout=5,
-            **of,  # type: ignore[arg-type]
+            **of,  # type: ignore[arg-type]  # mypy tries each value for each option
         )
         assert answer.json() == {"code": -2019, "msg": "Margin is insufficient."}
     assert len(bench.account.violations) == 2

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.account import OpenOrder, Position
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import pytest
 import requests
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.account import CONDITIONAL, REGULAR

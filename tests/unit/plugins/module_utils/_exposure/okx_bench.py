@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import calls, flatten
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.calls import Calls

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.calls import OutOfTime
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.flatten import NEVER_ARRIVED

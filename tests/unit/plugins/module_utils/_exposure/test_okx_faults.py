@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import flatten
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.calls import WrongKey
@@ -83,7 +83,7 @@ def test_an_order_that_is_gone_before_it_is_cancelled_is_no_refusal(bench: Bench
     orders = [bench.account.rest(BTC, BUY, "1", price=Decimal(5)) for _number in range(3)]
 
     def gone(*which: Order) -> Callable[[], None]:
-        return lambda: bench.account.cancel_all(which) and None  # type: ignore[return-value]
+        return lambda: bench.account.cancel_all(which) and None  # type: ignore[return-value]  # nobody looks at it
 
     bench.exchange.fault(CANCEL, before=gone(*orders[:1]))
     course = bench.run()

@@ -252,7 +252,7 @@ def test_an_api_that_nobody_can_reach_is_one_sentence() -> None:
 
 
 def test_an_api_that_hangs_takes_its_time_limit() -> None:
-    with serving(lambda _asked: time.sleep(4) or (200, {}, b"0")) as url:  # type: ignore[func-returns-value]
+    with serving(lambda _asked: time.sleep(4) or (200, {}, b"0")) as url:  # type: ignore[func-returns-value]  # None
         started = time.monotonic()
         outcome = control(
             interface="http", state="flat", timeout=0.2, requests={"exit": {"url": url}, "status": {"url": url}}
