@@ -3,22 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Any account, any faults: what is said of it is what the exchange has, and nothing is done that was not asked for.
 
+The first of the two goes on with one client, and so sees more; the second is the operation as a host runs it.
+
 ``BOTFLEET_EXAMPLES=5000`` tries so many accounts at each exchange. Pauses cost no time here.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import access, calls, flatten
-from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.venue import Venue
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import access, calls, environment, flatten
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import okx as okx_venue
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.library import ccxt
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.venue import PRODUCTION, Venue
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, carry_out
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations import exchange_exposure
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +43,7 @@ BROKEN = Answer("<html>bad gateway</html>", 502)
 
 
 class Clock:
-    """Stands in for ``time`` in what is tested: a pause costs nothing, and is over at once."""
+    """Stands in for ``time`` in what is tested: a pause costs nothing, and is over at once. It never goes back."""
 
     def __init__(self) -> None:
         self._slept = 0.0
@@ -48,6 +55,9 @@ class Clock:
         self._slept += seconds
 
 
+CLOCK = Clock()
+
+
 @dataclass(repr=False)
 class Desk:
     """An exchange that is up, and a client that has read its markets; the account is another one each time."""
@@ -55,11 +65,13 @@ class Desk:
     name: str
     exchange: Exchange
     venue: Venue
+    base_url: str
+    keys: dict[str, str]
     markets: dict[str, Market]
 
-    def take(self, account: Account) -> None:
+    def take(self, account: Account, of: str = PRODUCTION) -> None:
         key = self.exchange.keys[KEYS["api_key"]]
-        self.exchange.add_key(Key(key.id, key.secret, key.environment, account, key.password))
+        self.exchange.add_key(Key(key.id, key.secret, of, account, key.password))
         self.exchange.faults.planned.clear()
         self.exchange.asked.clear()
 
@@ -88,7 +100,7 @@ def desk_at(name: str) -> Iterator[Desk]:
         client.enableRateLimit = False  # it would wait in real time
         venue = kind(client, calls.Calls(client, time.monotonic() + 60), ())
         venue.calls.read(venue.connect)
-        yield Desk(name, exchange, venue, markets())
+        yield Desk(name, exchange, venue, base, keys, markets())
 
 
 @pytest.fixture(scope="module", params=list(KITS))
@@ -111,6 +123,22 @@ class Luck:
     ours: int | None
     seed: int = 0
 
+
+@dataclass(frozen=True)
+class Papers:
+    """Which environment was declared, which was confirmed and which the key is of, each by its place among them."""
+
+    environments: tuple[int, int, int]
+    check: bool
+
+
+papers = st.builds(
+    Papers,
+    environments=st.one_of(
+        st.sampled_from([(0, 0, 0), (1, 1, 1)]), st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
+    ),
+    check=st.sampled_from([False, False, False, True]),
+)
 
 KINDS = ("entry", "take", "stop", "stop entry")
 WHERE = ("GET", "POST", "DELETE", "(POST|DELETE)", "rder", "osition", "")
@@ -219,32 +247,99 @@ def test_what_is_said_is_so(desk: Desk, luck: Luck) -> None:
     symbols = () if luck.ours is None else (desk.symbol(night.names[luck.ours]),)
     for fault in scripted(night, luck):
         desk.exchange.faults.add(fault)
-    clock = Clock()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calls, "time", clock)
-        patch.setattr(flatten, "time", clock)
-        desk.venue.calls = calls.Calls(desk.venue.client, clock.monotonic() + DEADLINE)
+    with pauses_cost_nothing():
+        desk.venue.calls = calls.Calls(desk.venue.client, CLOCK.monotonic() + DEADLINE)
         aim = flatten.Aim(luck.strategy, symbols, seed="rb-1")
         course = flatten.Flattening(desk.venue, desk.venue.calls, aim).run()
     event(f"{desk.name}: {'reached' if course.reached else course.problem.partition(' (')[0]}")
 
-    assert account.violations == []
-    ours = [name for name in account.markets if luck.ours is None or name == night.names[luck.ours]]
-    left = {place: held for place, held in account.positions.items() if held and place[0] in ours}
-    waiting = [order for order in account.orders.values() if order.status == OPEN and order.market in ours]
     if course.reached:
-        assert luck.strategy == flatten.NATURAL or not left
-        assert all(is_reducing(order) for order in waiting)
-        assert luck.strategy != flatten.CANCEL_AND_CLOSE or not waiting
+        assert_reached(night, luck)
     else:
         assert course.problem
+    assert_nothing_else(night, luck, held_first)
+    assert "CANARY" not in f"{course}" and "signature" not in f"{course}"
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck))
+@given(luck=lucks, papers=papers)
+def test_orders_go_only_where_they_were_meant_to(desk: Desk, luck: Luck, papers: Papers) -> None:
+    night = prepared(desk, luck)
+    held_first = dict(night.account.positions)
+    environments = list(access.venue_class(desk.name).ENVIRONMENTS)
+    declared, confirmed, of = (environments[each % len(environments)] for each in papers.environments)
+    desk.take(night.account, of)
+    desk.exchange.skew = luck.skew
+    for fault in scripted(night, luck):
+        desk.exchange.faults.add(fault)
+    options = {name: option.get("default") for name, option in exchange_exposure.ExchangeExposure.OPTIONS.items()}
+    options.update(
+        exchange=desk.name,
+        environment=declared,
+        confirm_environment=confirmed,
+        base_url=desk.base_url,
+        credentials=desk.keys,
+        symbols=[] if luck.ours is None else [desk.symbol(night.names[luck.ours])],
+        strategy=luck.strategy,
+        client_id_seed="rb-1",
+        deadline=DEADLINE,
+    )
+    with pauses_cost_nothing():
+        operation = exchange_exposure.ExchangeExposure(options, Context(check_mode=papers.check))
+        outcome = carry_out(operation)
+    event(f"{desk.name}: {outcome.status}, {'its' if of == declared else 'another'} environment")
+
+    sent = [request.path for _at, request in desk.exchange.asked if request.method != "GET"]
+    if papers.check or not declared == confirmed == of:
+        assert sent == []
+    if outcome.status != "failed" and not papers.check:
+        assert of == declared
+        assert_reached(night, luck)
+        assert outcome.proof is not None
+        held = any(account_held(night, luck).values())
+        assert outcome.proof["state"] == ("guarded" if held else "flat")
+    assert_nothing_else(night, luck, held_first)
+    said = json.dumps(asdict(outcome))
+    assert "CANARY" not in said and "signature" not in said
+
+
+@contextmanager
+def pauses_cost_nothing() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (calls, flatten, environment, okx_venue, exchange_exposure):
+            patch.setattr(module, "time", CLOCK)
+        patch.setattr(ccxt.Exchange, "throttle", lambda *_arguments: None)
+        yield
+
+
+def account_held(night: Night, luck: Luck) -> dict[tuple[str, str], Decimal]:
+    """Its positions, of those markets that the example has in scope."""
+    return {place: held for place, held in night.account.positions.items() if in_scope(night, luck, place[0])}
+
+
+def in_scope(night: Night, luck: Luck, market: str) -> bool:
+    return luck.ours is None or market == night.names[luck.ours]
+
+
+def assert_reached(night: Night, luck: Luck) -> None:
+    """The exchange has what its strategy wants, and no more."""
+    waiting = [order for order in night.account.orders.values() if order.status == OPEN]
+    waiting = [order for order in waiting if in_scope(night, luck, order.market)]
+    assert luck.strategy == flatten.NATURAL or not any(account_held(night, luck).values())
+    assert all(is_reducing(order) for order in waiting)
+    assert luck.strategy != flatten.CANCEL_AND_CLOSE or not waiting
+
+
+def assert_nothing_else(night: Night, luck: Luck, held_first: dict[tuple[str, str], Decimal]) -> None:
+    """No position was opened or grown, none was touched that is another's or was to stay, no order was sent twice."""
+    account = night.account
+    assert account.violations == []
     for (name, side), held in held_first.items():
-        untouched = luck.strategy == flatten.NATURAL or name not in ours
+        untouched = luck.strategy == flatten.NATURAL or not in_scope(night, luck, name)
         if untouched and name not in night.moved:
             assert account.position(name, side) == held
     sent = [order.client_id for order in account.orders.values() if order.client_id.startswith("bf")]
     assert len(sent) == len(set(sent))
-    assert "CANARY" not in f"{course}" and "signature" not in f"{course}"
 
 
 def is_reducing(order: Order) -> bool:
