@@ -34,7 +34,9 @@ Variables = Mapping[str, Mapping[str, Any]]
 Step = Mapping[str, Any]
 
 
-def shared_accounts(bots: list[str], variables: Variables, everybody: Iterable[str]) -> dict[str, dict[str, Any]]:
+def shared_accounts(
+    bots: list[str], variables: Variables, everybody: Iterable[str], sliced: bool = False
+) -> dict[str, dict[str, Any]]:
     """Accounts that no bot flattens by itself: ``bots`` in scope, the ``leader`` that reads it, why nobody may
     (``refused``, else empty), and whether it is made flat (``acts``) or only read.
 
@@ -42,6 +44,7 @@ def shared_accounts(bots: list[str], variables: Variables, everybody: Iterable[s
 
     bots: those in scope, of which halt has asked each
     everybody: all bots, whether in scope or not
+    sliced: whether there may be more bots than these, since the job sees only its slice of the inventory
     """
     accounts: dict[str, dict[str, Any]] = {}
     own = {bot: _own(variables, bot) for bot in bots}
@@ -57,7 +60,8 @@ def shared_accounts(bots: list[str], variables: Variables, everybody: Iterable[s
         reached = [bot for bot, its in zip(account["bots"], members) if from_controller(its) or _answered(its)]
         outsiders = [bot for bot, its in others.items() if _trades(its) and its["botfleet_account"] == name]
         account["leader"] = next(iter(reached), None)
-        account["refused"] = _refused(name, account["leader"] and own[account["leader"]], outsiders)
+        refused = _refused(name, account["leader"] and own[account["leader"]], outsiders)
+        account["refused"] = refused or (_refused_in_slice(name) if sliced and not all(map(_exclusive, members)) else "")
     return accounts
 
 
@@ -83,10 +87,20 @@ def _refused(name: str, leader: Mapping[str, Any] | None, outsiders: list[str]) 
     return ""
 
 
+def _refused_in_slice(name: str) -> str:
+    return (
+        f"this job is a slice and does not see all bots that share the account {name}: flatten it in a job that is "
+        "not sliced, or set botfleet_account_exclusive if no other bot uses it"
+    )
+
+
 def _shares(variables: Mapping[str, Any]) -> bool:
     """Whether its account is flattened apart from its own transaction."""
-    exclusive = _is(variables["botfleet_account_exclusive"], default=False) and not from_controller(variables)
-    return _trades(variables) and not exclusive
+    return _trades(variables) and not (_exclusive(variables) and not from_controller(variables))
+
+
+def _exclusive(variables: Mapping[str, Any]) -> bool:
+    return _is(variables["botfleet_account_exclusive"], default=False)
 
 
 def _trades(variables: Mapping[str, Any]) -> bool:

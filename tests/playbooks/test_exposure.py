@@ -179,6 +179,20 @@ def test_a_neighbour_outside_the_scope_is_not_closed_along(fleet: Fleet) -> None
     assert (fleet.page("qt-10") or {}).get("trading")
 
 
+def test_a_slice_of_a_job_flattens_only_what_is_exclusive(fleet: Fleet) -> None:
+    """AWX says so by the names alone: the job that holds the slices is called like the template."""
+    share(fleet)
+    before = held(fleet, "qt-1")
+    of_awx = {"awx_job_template_name": "night", "awx_workflow_job_name": "night"}
+    run = fleet.rollback(scope=TRADERS, **of_awx)
+    assert run.code == 2 and held(fleet, "qt-1") == before
+    assert "this job is a slice" in run.bot("qt-1")["failure"] and run.record["inputs"]["sliced"]
+    assert (run.bot("qt-10")["process"], run.bot("qt-10")["trading"]) == ("stopped", "off")
+    whole = fleet.rollback(scope=TRADERS, rollback_id=run.record["rollback_id"], sliced=False, **of_awx)
+    assert whole.code == 0, whole.output
+    assert held(fleet, "qt-1") == held(fleet, "qt-10") == (0, 0)
+
+
 def test_a_bot_whose_host_is_gone_is_made_flat_from_the_controller(fleet: Fleet) -> None:
     """Its process is unknown, so it stays exposed."""
     gone = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}

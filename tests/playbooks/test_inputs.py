@@ -37,6 +37,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("hand_back is neither true nor false", {"hand_back": "maybe"}, 'hand_back is "maybe"'),
     ("A target for a plan that has its own", {"plan": "go_live", "target": GOOD}, "stays on the version that runs"),
     ("positions is no strategy", {"positions": "handled"}, 'positions is "handled": set natural'),
+    ("sliced is neither true nor false", {"sliced": "1 of 3"}, 'sliced is "1 of 3"'),
     ("accept_guarded is neither true nor false", {"accept_guarded": "maybe"}, 'accept_guarded is "maybe"'),
     ("confirm_within is no number", {"confirm_within": "soon"}, 'confirm_within is "soon"'),
     ("start_jitter is no number", {"start_jitter": "soon"}, 'start_jitter is "soon"'),

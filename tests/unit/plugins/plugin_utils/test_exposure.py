@@ -208,6 +208,14 @@ def test_what_a_bot_may_have_opened_since_its_rollback_was_over_is_not_closed() 
     assert shared_accounts(["a", "b"], own, ["a", "b"]) == {}
 
 
+def test_a_slice_leaves_an_account_alone_that_bots_it_does_not_see_may_use() -> None:
+    own = {"a": shared(botfleet_exposure=[{**ENTRY, "symbols": ["BTC/USDT:USDT"]}])}
+    account = shared_accounts(["a"], own, ["a"], sliced=True)["main"]
+    assert "does not see all bots that share the account main" in account["refused"]
+    own["a"] |= {"botfleet_account_exclusive": True, "botfleet_exposure_from": "controller"}
+    assert shared_accounts(["a"], own, ["a"], sliced=True)["main"]["refused"] == ""
+
+
 def test_a_bot_outside_the_scope_that_uses_the_account_refuses_it() -> None:
     """Its positions would be closed, too."""
     own = {"a": shared(), "z": shared(halt_result=None)}
