@@ -176,6 +176,13 @@ options:
       - Whether freqtrade is expected to trade on paper. If it says otherwise, nothing is sent.
       - C(FREQTRADE__DRY_RUN) in its environment overrides its config, so that the file does not tell.
     type: bool
+  absent:
+    description:
+      - What comes of a bot with an API at whose address nothing listens, so that it does not run. With V(skip) it is left
+        alone, which proves nothing of what it holds.
+    type: str
+    choices: [fail, skip]
+    default: fail
   timeout:
     description:
       - Time limit of each request, s.

@@ -15,7 +15,7 @@ from .._health import web
 from .._health.http import REDIRECTS, Answer, place, split
 from .._health.observed import Failed, shown
 from .._operation import Context, OperationError
-from .interface import Refused, Unanswered
+from .interface import Absent, Refused, Unanswered
 
 FIELDS = ("username", "password", "token")
 
@@ -54,7 +54,7 @@ class Api:
         try:
             answer = web.ask(options, context, method=method, body=content, final=REDIRECTS)
         except Failed as error:
-            raise Unanswered(f"{method} {error}") from error
+            raise (Absent if _nobody_listens(error) else Unanswered)(f"{method} {error}") from error
         if answer.status not in expected:
             kind = Refused if 300 <= answer.status < 500 else Unanswered
             raise kind(f"{method} {place(url)} {self._refusal(answer, expected, headers)}")
@@ -79,6 +79,12 @@ def check_url(option: str, url: str) -> None:
         split(url)
     except OperationError as error:
         raise OperationError(f"{option}: {error}") from error
+
+
+def _nobody_listens(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ConnectionRefusedError):
+        error = error.__cause__
+    return error is not None
 
 
 def _credentials(options: Mapping[str, Any]) -> dict[str, str]:

@@ -25,6 +25,10 @@ class Unanswered(OperationError):
     """The bot was asked and did not do it, or not that we know; what it reads as afterwards decides."""
 
 
+class Absent(Unanswered):
+    """Nothing listens where it would answer."""
+
+
 class Refused(Unanswered):
     """It was turned down, so that nothing comes of it."""
 

@@ -12,8 +12,8 @@ from .._control.command import COMMANDS, Command
 from .._control.course import MEND, Course
 from .._control.freqtrade import Freqtrade
 from .._control.http import REQUESTS, Http
-from .._control.interface import STEPS, Interface, Reading, Unanswered
-from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
+from .._control.interface import STEPS, Absent, Interface, Reading, Unanswered
+from .._operation import Context, NotUndone, Operation, OperationError, Plan, Skip, State
 
 INTERFACES: dict[str, type[Interface]] = {"freqtrade": Freqtrade, "http": Http, "command": Command}
 DOES = {
@@ -36,6 +36,7 @@ class BotControl(Operation):
         "credentials": {"type": "dict", "no_log": True},
         "credentials_env": {"type": "dict", "no_log": False},
         "expect_dry_run": {"type": "bool"},
+        "absent": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
         "timeout": {"type": "float", "default": 5.0},
         "deadline": {"type": "float", "default": 60.0},
         "validate_certs": {"type": "bool", "default": True},
@@ -73,6 +74,8 @@ class BotControl(Operation):
         try:
             self._seen = self._bot.read(self.context)
         except Unanswered as error:
+            if isinstance(error, Absent) and self.options["absent"] == "skip":
+                raise Skip(f"{error}: it does not run") from error
             raise OperationError(f"{error}; nothing was sent: see that it runs and answers there, or {MEND}") from error
         return self._course.shown(self._seen)
 

@@ -251,6 +251,16 @@ def test_an_api_that_nobody_can_reach_is_one_sentence() -> None:
     )
 
 
+def test_a_bot_that_does_not_run_may_be_left_alone() -> None:
+    """That nothing listens is another matter than an answer that does not come."""
+    requests = {"exit": {"url": "http://127.0.0.1:9/close"}, "status": {"url": "http://127.0.0.1:9/status"}}
+    outcome = control(interface="http", state="flat", requests=requests, absent="skip")
+    assert outcome.status == "skipped" and "Connection refused): it does not run" in outcome.message
+    with serving(lambda _asked: (500, {}, b"")) as url:
+        requests["status"]["url"] = url
+        assert control(interface="http", state="flat", requests=requests, absent="skip").status == "failed"
+
+
 def test_an_api_that_hangs_takes_its_time_limit() -> None:
     with serving(lambda _asked: time.sleep(4) or (200, {}, b"0")) as url:  # type: ignore[func-returns-value]  # None
         started = time.monotonic()
