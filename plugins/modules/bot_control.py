@@ -178,8 +178,8 @@ options:
     type: bool
   absent:
     description:
-      - What comes of a bot with an API at whose address nothing listens, so that it does not run. With V(skip) it is left
-        alone, which proves nothing of what it holds.
+      - What comes of a bot with an API at whose address nothing listens, so that it does not run.
+      - With V(skip) it is left alone, which proves nothing of what it holds.
     type: str
     choices: [fail, skip]
     default: fail

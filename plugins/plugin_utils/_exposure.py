@@ -18,6 +18,9 @@ WORST = (FLAT, GUARDED, UNPROVEN, RESIDUAL)
 OPERATION = "exchange_exposure"
 PROVEN = ("unchanged", "changed", "resumed")
 HOST, CONTROLLER = "host", "controller"
+UNDECLARED = (
+    "declare its accounts in botfleet_exposure, or botfleet_holds_positions: false if it never holds a position"
+)
 NEEDED = (
     "botfleet_account",
     "botfleet_account_exclusive",
@@ -60,8 +63,10 @@ def shared_accounts(
         reached = [bot for bot, its in zip(account["bots"], members) if from_controller(its) or _answered(its)]
         outsiders = [bot for bot, its in others.items() if _trades(its) and its["botfleet_account"] == name]
         account["leader"] = next(iter(reached), None)
-        refused = _refused(name, account["leader"] and own[account["leader"]], outsiders)
-        account["refused"] = refused or (_refused_in_slice(name) if sliced and not all(map(_exclusive, members)) else "")
+        if sliced and not all(map(_exclusive, members)):
+            account["refused"] = _refused_in_slice(name)
+        else:
+            account["refused"] = _refused(name, account["leader"] and own[account["leader"]], outsiders)
     return accounts
 
 
@@ -156,9 +161,7 @@ def left_by(result: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
 
 def _undeclared(own: Mapping[str, Any]) -> str:
     if not own["botfleet_exposure"]:
-        return (
-            "declare its accounts in botfleet_exposure, or botfleet_holds_positions: false if it never holds a position"
-        )
+        return UNDECLARED
     return "the plan has no step exposure for its kind"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ._clock import duration, iso
 from ._controller import controller
+from ._exposure import UNDECLARED
 from ._results import came_to, one_line, running_tag, step_of, tag_to_go_back_to, value
 from ._summary import table
 from ._timeline.text import names, plain
@@ -26,7 +27,7 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 CLOCKS_DIFFER = 300  # s
 NEEDED = (
     *("botfleet_kind", "arm_reached", "arm_failure", "arm_host", "arm_version", "arm_kept", "arm_config"),
-    *("arm_validation", "arm_declared"),
+    *("arm_accounts", "arm_validation", "arm_declared"),
 )
 NAMES_ROOM = 40  # columns
 SHOW_ALL = 20  # bots; of more, those that are ready and give no warning are counted
@@ -191,6 +192,21 @@ def _contacts(bot: Bot) -> Point:
     return True, "; ".join(f"{contact['name']}: {contact['reach']}" for contact in contacts)
 
 
+def _accounts(bot: Bot) -> Point:
+    """Each is read as halt would read it, so its credentials are of the environment that is declared (S1.3, S4.7)."""
+    result = bot["arm_accounts"]
+    if (result or {}).get("skipped"):
+        return True, "declared to hold no position"
+    missing = came_to(result)
+    if missing:
+        return False, missing
+    read = [step for step in result["steps"] if step["status"] != "skipped"]
+    failed = [one_line(step["message"]) for step in read if step["status"] == "failed"]
+    if failed or not read:
+        return False, "; ".join(failed) or UNDECLARED
+    return True, "; ".join(f"{step['before']['account']} can be read" for step in read)
+
+
 def _plans(bot: Bot) -> Point:
     results = [result for result in (bot["arm_validation"] or {}).get("results") or [] if not result.get("skipped")]
     if not results:
@@ -214,6 +230,7 @@ POINTS: dict[str, Callable[[Bot], Point]] = {
     "version": _version,
     "config": _config,
     "database": _database,
+    "accounts": _accounts,
     "plans": _plans,
     "contacts": _contacts,
     "rehearsed": _rehearsed,

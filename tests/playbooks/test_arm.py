@@ -128,6 +128,8 @@ def test_what_flattens_accounts_is_brought_where_a_bot_needs_it(fleet: Fleet) ->
 
     armed = Armed(fleet, **only)
     assert armed.code == 0 and "(item=ccxt-" in armed.output, armed.output
+    ok, said = armed.point("tn-1", "accounts")
+    assert not ok and "the environment (API_KEY, API_SECRET) has no api_key and no api_secret" in said
     subprocess.run([python, "-I", "-c", "import ccxt, jmespath, ruamel.yaml; ccxt.binanceusdm()"], check=True)
     before = fleet.fingerprint()
     for arguments in ([], ["--check", "--diff"], ["--limit", "qt-1"]):
@@ -167,7 +169,7 @@ def test_what_each_bot_lacks_is_reported(fleet: Fleet) -> None:
     assert "release-*" in armed.point("tn-1", "version")[1]
     assert "emergency: step 'The bot is healthy' of stage verify" in armed.point("qt-1", "plans")[1]
     table = " ".join(armed.output.split())
-    assert "bot kind ready armed version config database plans contacts rehearsed" in table
+    assert "bot kind ready armed version config database accounts plans contacts rehearsed" in table
     assert "tn-1 trading_node NO ok NO " in table and "qt-1 quantum_trader NO ok ok " in table
     backup.touch()
     fleet.overrides = {"tn-1": {**fleet.overrides["tn-1"], "botfleet_tag_pattern": "deploy-*"}}

@@ -16,7 +16,7 @@ from tests.schemas import problems
 
 from .results import BAD, GOOD, UNREACHABLE, Bot
 
-REQUIRED = ["armed", "version", "config", "database", "plans", "contacts"]
+REQUIRED = ["armed", "version", "config", "database", "accounts", "plans", "contacts"]
 DAY = 86400
 SNAPSHOT = f"/backup/config-{GOOD}"
 ENVIRONMENT = {"path": "/var/lib/botfleet/venv", "requirements": "r1", "exchange": None, "problem": ""}
@@ -27,6 +27,12 @@ def config(status: str, message: str = "", present: bool = True) -> dict[str, An
     step = {"stage": "revert", "id": "config", "name": "config", "operation": "config_snapshot", "status": status}
     more = {"seconds": 0, "before": before, "after": None, "proof": None, "change": None, "message": message}
     return {"steps": [{**step, **more, "diff": [], "touched": False}], "stages": [], "safe": {"read": []}}
+
+
+def accounts(status: str = "unchanged", message: str = "") -> dict[str, Any]:
+    result = config(status, message)
+    result["steps"][0]["before"] = {"account": "bybit production"}
+    return result
 
 
 def bot(root: Path, name: str = "mm-1", **changed: Any) -> dict[str, Any]:
@@ -48,6 +54,7 @@ def bot(root: Path, name: str = "mm-1", **changed: Any) -> dict[str, Any]:
         "arm_version": made.halt(),
         "arm_kept": {"before": {"snapshot": f"/backup/config-{BAD}", "snapshot_present": True}},
         "arm_config": config("changed"),
+        "arm_accounts": accounts(),
         "arm_validation": {"results": [{"arm_plan": "emergency", "msg": "", "safe": {"steps": []}}, {"skipped": True}]},
         "arm_declared": {
             "agent": "a1",
@@ -75,9 +82,10 @@ def judged(variables: dict[str, Any], **options: Any) -> dict[str, tuple[bool, s
 def test_a_bot_that_is_ready(tmp_path: Path) -> None:
     """S2.3: each point with what was found."""
     points = judged(bot(tmp_path))
-    assert all(ok for ok, _says in points.values())
+    assert all(ok for ok, _says in points.values()), points
     assert points["version"][1] == f"would go from {BAD} to {GOOD}"
     assert points["config"][1] == f"would be restored from {SNAPSHOT}"
+    assert points["accounts"][1] == "bybit production can be read"
     assert points["database"][1] == "/backup/pre.sql is 1 h 00 min old"
     assert points["rehearsed"][1] == "rollback rb-1 is 30 days old"
 
@@ -149,6 +157,9 @@ UNIT = {"drop_in": "/etc/x.conf", "ours": ["ConditionHost=|x"], "loaded": True}
             "plans",
             "go_live: step 'Flag' of safe: mend it",
         ),
+        ({"arm_accounts": accounts("skipped")}, "accounts", "declare its accounts in botfleet_exposure"),
+        ({"arm_accounts": accounts("failed", "no such key")}, "accounts", "no such key"),
+        ({"arm_accounts": {"failed": True, "msg": "no Python"}}, "accounts", "did not answer: no Python"),
         ({"arm_validation": {"results": [{"skipped": True}]}}, "plans", "no plan has steps for botfleet_kind"),
     ],
 )
@@ -157,6 +168,10 @@ def test_what_a_bot_may_lack(tmp_path: Path, changed: dict[str, Any], point: str
     points = judged(bot(tmp_path, **changed))
     assert [name for name, (ok, _says) in points.items() if not ok] == [point]
     assert says in points[point][1]
+
+
+def test_a_bot_that_never_holds_a_position_has_no_accounts_to_read(tmp_path: Path) -> None:
+    assert judged(bot(tmp_path, arm_accounts={"skipped": True}))["accounts"] == (True, "declared to hold no position")
 
 
 def test_a_drop_in_that_is_in_effect(tmp_path: Path) -> None:
@@ -219,11 +234,11 @@ def test_the_table_has_who_is_not_ready_first_and_each_sentence_once(tmp_path: P
     found = readiness(list(variables), variables, REQUIRED, check_mode=True)
     assert found["lines"] == [
         "CHECK MODE: nothing was changed, this is what was found",
-        "bot  kind          ready  armed  version  config  database  plans  contacts  rehearsed",
-        "z-1  trading_node  NO     ok     ok       ok      NO        ok     ok        ok",
-        "z-2  trading_node  NO     ok     ok       ok      NO        ok     ok        ok",
-        "a-1  trading_node  yes    ok     ok       ok      ok        ok     ok        ok",
-        "a-2  trading_node  yes    ok     ok       ok      ok        ok     ok        ok",
+        "bot  kind          ready  armed  version  config  database  accounts  plans  contacts  rehearsed",
+        "z-1  trading_node  NO     ok     ok       ok      NO        ok        ok     ok        ok",
+        "z-2  trading_node  NO     ok     ok       ok      NO        ok        ok     ok        ok",
+        "a-1  trading_node  yes    ok     ok       ok      ok        ok        ok     ok        ok",
+        "a-2  trading_node  yes    ok     ok       ok      ok        ok        ok     ok        ok",
         "z-1 and z-2: database: no backup is at /backup/pre*.sql",
     ]
 
