@@ -5,6 +5,7 @@ PLAN = emergency
 HOSTS = 20
 SEEDS = 200
 FLEETS = 3
+EXAMPLES = 5000
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -45,10 +46,14 @@ bench-exposure: ## measure how long it takes until an account is flat, against a
 faults: setup ## SEEDS=200 random faults at random moments, each on six hosts of one of FLEETS=3, and docs/reliability.md with what came of them; needs root
 	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --fleets $(FLEETS) --write
 
+luck: setup ## EXAMPLES=5000 random accounts with random faults at each emulated exchange, a quarter of an hour
+	@BOTFLEET_EXAMPLES=$(EXAMPLES) .cache/venv/bin/python -m pytest -n auto --timeout 0 --hypothesis-show-statistics \
+	  tests/unit/plugins/module_utils/_exposure/test_bad_luck.py
+
 setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 	@python3 tools/setup.py test
 
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down bench bench-fleet bench-exposure test lint typing unit playbooks fleet fleet-down faults setup clean
+.PHONY: help demo demo-down bench bench-fleet bench-exposure test lint typing unit playbooks fleet fleet-down faults luck setup clean

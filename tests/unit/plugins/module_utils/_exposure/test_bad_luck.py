@@ -5,7 +5,7 @@
 
 The first of the two goes on with one client, and so sees more; the second is the operation as a host runs it.
 
-``BOTFLEET_EXAMPLES=5000`` tries so many accounts at each exchange. Pauses cost no time here.
+``make luck EXAMPLES=5000`` tries so many accounts at each exchange. Pauses cost no time here.
 """
 
 from __future__ import annotations
