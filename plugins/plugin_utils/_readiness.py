@@ -49,6 +49,9 @@ def readiness(
     for name in bots:
         merged = variables[name]  # each look into hostvars merges them anew
         bot = {variable: value(merged, variable) for variable in NEEDED}
+        reader = (bot["arm_declared"] or {}).get("accounts_from")
+        if reader and reader != name:
+            bot["arm_accounts"] = value(variables[reader], "arm_accounts")
         points = [
             {"id": point, "ok": ok, "required": point in required, "says": plain(says)}
             for point, (ok, says) in _points(bot).items()
@@ -195,7 +198,7 @@ def _contacts(bot: Bot) -> Point:
 def _accounts(bot: Bot) -> Point:
     """Each is read as halt would read it, so its credentials are of the environment that is declared (S1.3, S4.7)."""
     result = bot["arm_accounts"]
-    if (result or {}).get("skipped"):
+    if not bot["arm_declared"]["accounts_from"]:
         return True, "declared to hold no position"
     missing = came_to(result)
     if missing:

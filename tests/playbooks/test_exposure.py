@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from .conftest import Fleet, Run
+from .test_arm import Armed
 
 TRADERS = "quantum_trader:&demo_here"
 
@@ -170,6 +171,23 @@ def test_an_account_that_bots_share_is_made_flat_once_when_all_of_them_have_stop
     assert stopped[-1]["at"] <= journal[0]["at"]
 
 
+def test_s2_3_on_a_good_day_a_shared_account_is_read_once_and_for_all_of_them(fleet: Fleet) -> None:
+    share(fleet)
+    before = held(fleet, "qt-1")
+    report = Armed(fleet, "--check", scope=TRADERS)
+    said = "binanceusdm production can be read; bybit production can be read"
+    assert report.point("qt-1", "accounts") == report.point("qt-10", "accounts") == (True, said)
+    read = report.output.partition("Read its accounts")[2].partition("TASK")[0]
+    assert "ok: [qt-1]" in read and "skipping: [qt-10]" in read, read
+    assert held(fleet, "qt-1") == before
+
+
+def test_s2_3_credentials_of_another_environment_are_found_on_a_good_day(fleet: Fleet) -> None:
+    fleet.overrides["qt-10"] = {"botfleet_exposure": [{**entries(fleet, "qt-10", "okx")[0], "environment": "demo"}]}
+    ok, said = Armed(fleet, "--check", scope="qt-10").point("qt-10", "accounts")
+    assert not ok and "the credentials of okx are not of demo, they are of production" in said
+
+
 def test_a_neighbour_outside_the_scope_is_not_closed_along(fleet: Fleet) -> None:
     share(fleet)
     before = held(fleet, "qt-1")
@@ -190,7 +208,7 @@ def test_a_slice_of_a_job_flattens_only_what_is_exclusive(fleet: Fleet) -> None:
     assert (run.bot("qt-10")["process"], run.bot("qt-10")["trading"]) == ("stopped", "off")
     whole = fleet.rollback(scope=TRADERS, rollback_id=run.record["rollback_id"], sliced=False, **of_awx)
     assert whole.code == 0, whole.output
-    assert held(fleet, "qt-1") == held(fleet, "qt-10") == (0, 0)
+    assert not fleet.books("qt-1")["binance"]["positions"] and not fleet.books("qt-1")["bybit"]["positions"]
 
 
 def test_a_bot_whose_host_is_gone_is_made_flat_from_the_controller(fleet: Fleet) -> None:

@@ -60,6 +60,7 @@ def bot(root: Path, name: str = "mm-1", **changed: Any) -> dict[str, Any]:
             "agent": "a1",
             "requirements": "r1",
             "exchange": "",
+            "accounts_from": name,
             "conditions": ["ConditionHost=|x"],
             "contacts": [{"name": "On-call Engineer", "reach": "+1-555-0199"}],
             "has_database": True,
@@ -171,7 +172,16 @@ def test_what_a_bot_may_lack(tmp_path: Path, changed: dict[str, Any], point: str
 
 
 def test_a_bot_that_never_holds_a_position_has_no_accounts_to_read(tmp_path: Path) -> None:
-    assert judged(bot(tmp_path, arm_accounts={"skipped": True}))["accounts"] == (True, "declared to hold no position")
+    points = judged(bot(tmp_path, arm_accounts={"skipped": True}, declared={"accounts_from": ""}))
+    assert points["accounts"] == (True, "declared to hold no position")
+
+
+def test_an_account_that_bots_share_is_read_by_one_of_them(tmp_path: Path) -> None:
+    variables = {
+        "mm-1": bot(tmp_path, arm_accounts=accounts("failed", "no such key")),
+        "mm-2": bot(tmp_path, "mm-2", arm_accounts={"skipped": True}, declared={"accounts_from": "mm-1"}),
+    }
+    assert "mm-1 and mm-2: accounts: no such key" in readiness(list(variables), variables, REQUIRED)["lines"]
 
 
 def test_a_drop_in_that_is_in_effect(tmp_path: Path) -> None:
