@@ -9,26 +9,18 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/general-in
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import math
-import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
+from .binance import Binance, Content, Parameters, Problem, needed
 from .binanceusdm_forms import BAND, CONDITIONAL, MARKETS, SIDES, algo_order_row, market_row, order_row, position_row
-from .books import BUY, EXPIRED, LONG, NET, OPEN, SELL, SHORT, Account, Market, Order, Refused
+from .books import BUY, LONG, NET, SELL, SHORT, Account, Market, Order, Orders, Refused
 from .server import Exchange
-from .wire import Answer, Request
+from .wire import Request
 
-Parameters = Mapping[str, str]
-Content = Any
 Handler = Callable[["BinanceUsdm", Account, Parameters], Content]
 
-DEFAULT_WINDOW, LONGEST_WINDOW, AHEAD = 5000, 60000, 1000  # ms
 REFUSALS = {
     "unknown_market": (-1121, "Invalid symbol."),
     "position_side": (-4061, "Order's position side does not match user's setting."),
@@ -45,48 +37,17 @@ REFUSALS = {
 }
 
 
-class Problem(Exception):
-    """An error, as this exchange says it."""
+class BinanceUsdm(Binance):
+    """The venue."""
 
-    def __init__(self, code: int, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.answer = Answer({"code": code, "msg": text}, status)
-
-
-class BinanceUsdm:
-    """The venue. ``markets`` are those of all its environments; accounts are made with them."""
-
-    places: tuple[str, ...] = ("production", "testnet", "demo")
+    refusals = REFUSALS
+    counted = ((10, "10S"), (60, "1M"))
 
     def __init__(self, markets: Mapping[str, Market] | None = None) -> None:
-        self.markets = dict(MARKETS if markets is None else markets)
-        self.spread = Decimal(0)
-        self._quiet_until = 0.0
+        super().__init__(MARKETS if markets is None else markets)
 
     def account(self, *, hedge: bool = False) -> Account:
-        return Account(self.markets, hedge)
-
-    def answer(self, exchange: Exchange, request: Request) -> Answer:
-        try:
-            content = self._content(exchange, request)
-            answer = content if isinstance(content, Answer) else Answer(content)
-        except Problem as problem:
-            answer = problem.answer
-        except Refused as refused:
-            answer = Problem(*REFUSALS[refused.reason]).answer
-        return Answer(answer.content, answer.status, {**answer.headers, **_usage(exchange, request)})
-
-    def too_many(self, exchange: Exchange, request: Request) -> Answer:
-        """429; who does not keep away for as long as it says is banned with 418."""
-        now, since = time.monotonic(), time.monotonic() - exchange.window
-        oldest = next(at for at, _request in exchange.asked if at >= since)
-        wait = max(1, math.ceil(oldest + exchange.window - now))
-        again, self._quiet_until = now < self._quiet_until, now + wait
-        text = f"Too many requests; current limit is {exchange.limit} requests per window."
-        if again:
-            text = f"Way too many requests; IP banned until {exchange.now() + wait * 1000}."
-        headers = {"Retry-After": str(wait), **_usage(exchange, request)}
-        return Answer({"code": -1003, "msg": text}, 418 if again else 429, headers)
+        return Account(self.markets, hedge=hedge)
 
     def _content(self, exchange: Exchange, request: Request) -> Content:
         if request.method == "GET" and request.place:
@@ -97,31 +58,7 @@ class BinanceUsdm:
         handler = HANDLERS.get((request.method, request.path))
         if handler is None or not request.place:
             raise Problem(-5000, f"Path {request.path}, Method {request.method} is invalid", 404)
-        return handler(self, self._authentic(exchange, request), request.parameters())
-
-    def _authentic(self, exchange: Exchange, request: Request) -> Account:
-        """The account that a signed request is for."""
-        name = request.headers.get("x-mbx-apikey", "")
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-            raise Problem(-2014, "API-key format invalid.", 401)
-        given = request.parameters()
-        timestamp, signature = int(_needed(given, "timestamp")), _needed(given, "signature")
-        window, now = int(given.get("recvWindow", DEFAULT_WINDOW)), exchange.now()
-        if window > LONGEST_WINDOW:
-            raise Problem(-1131, "recvWindow must be less than 60000.")
-        if timestamp >= now + AHEAD:
-            raise Problem(-1021, f"Timestamp for this request was {AHEAD}ms ahead of the server's time.")
-        if now - timestamp > window:
-            raise Problem(-1021, "Timestamp for this request is outside of the recvWindow.")
-        key = exchange.keys.get(name)
-        if key is None or key.environment != request.place:
-            raise Problem(-2008, "Invalid Api-Key ID.", 401)
-        signed = _unsigned(request.query) + _unsigned(request.body.decode())
-        if not hmac.compare_digest(
-            hmac.new(key.secret.encode(), signed.encode(), hashlib.sha256).hexdigest(), signature
-        ):
-            raise Problem(-1022, "Signature for this request is not valid.")
-        return key.account
+        return handler(self, self._authentic(exchange, request).account, request.parameters())
 
     # What there is to read
 
@@ -184,7 +121,7 @@ class BinanceUsdm:
         return [algo_order_row(order) for order in account.open_orders(conditional=True, market=self._asked(given))]
 
     def _one(self, account: Account, given: Parameters) -> Content:
-        return order_row(self._found(account, given))
+        return order_row(self._found_regular(account, given))
 
     def _one_algo(self, account: Account, given: Parameters) -> Content:
         return algo_order_row(_found_algo(account, given))
@@ -192,12 +129,12 @@ class BinanceUsdm:
     # What changes something
 
     def _place(self, account: Account, given: Parameters) -> Content:
-        kind = _needed(given, "type")
+        kind = needed(given, "type")
         if kind in CONDITIONAL:
             raise Problem(-4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints.")
         wanted = self._wanted(given, "newClientOrderId")
         if kind == "LIMIT":
-            order = self._place_limit(account, wanted, Decimal(_needed(given, "price")), _needed(given, "timeInForce"))
+            order = self._place_limit(account, wanted, Decimal(needed(given, "price")), needed(given, "timeInForce"))
         else:
             order = account.place(wanted)
         content = order_row(order)
@@ -205,8 +142,7 @@ class BinanceUsdm:
             content.update(status="NEW", executedQty="0", avgPrice="0", cumQuote="0")
         return content
 
-    def _place_limit(self, account: Account, wanted: Order, price: Decimal, lasting: str) -> Order:
-        """IOC executes now what the price allows, all or nothing here; any other order rests."""
+    def _place_limit(self, orders: Orders, wanted: Order, price: Decimal, lasting: str) -> Order:
         market = self.markets.get(wanted.market)
         if market is None:
             raise Refused("unknown_market")
@@ -216,40 +152,27 @@ class BinanceUsdm:
             raise Problem(-4024, f"Limit price can't be lower than {market.price * BAND[0]}.")
         if price % market.tick:
             raise Problem(-4014, "Price not increased by tick size.")
-        if lasting == "IOC" and (price >= self.ask(market) if wanted.side == BUY else price <= self.bid(market)):
-            order = account.place(wanted)
-        else:
-            order = account.place(replace(wanted, price=price))
-            order.status = EXPIRED if lasting == "IOC" else OPEN
-        order.price = price
-        return order
-
-    def ask(self, market: Market) -> Decimal:
-        """The best price to buy at; ``spread`` away from the mark price."""
-        return market.price * (1 + self.spread)
-
-    def bid(self, market: Market) -> Decimal:
-        return market.price * (1 - self.spread)
+        return super()._place_limit(orders, wanted, price, lasting)
 
     def _place_algo(self, account: Account, given: Parameters) -> Content:
-        if _needed(given, "algoType") != "CONDITIONAL":
+        if needed(given, "algoType") != "CONDITIONAL":
             raise Problem(-1102, "Mandatory parameter 'algoType' was not sent, was empty/null, or malformed.")
         order = self._wanted(given, "clientAlgoId")
-        order.trigger, order.family = Decimal(_needed(given, "triggerPrice")), _needed(given, "type")
+        order.trigger, order.family = Decimal(needed(given, "triggerPrice")), needed(given, "type")
         return algo_order_row(account.place(order))
 
     def _wanted(self, given: Parameters, id_name: str) -> Order:
         if "reduceOnly" in given and given["reduceOnly"] not in ("true", "false"):
             raise Problem(-1102, "Mandatory parameter 'reduceOnly' was not sent, was empty/null, or malformed.")
         whole = given.get("closePosition") == "true"
-        amount = Decimal(0) if whole else Decimal(_needed(given, "quantity"))
+        amount = Decimal(0) if whole else Decimal(needed(given, "quantity"))
         if amount <= 0 and not whole:
             raise Problem(-4003, "Quantity less than or equal to zero.")
         return Order(
             id="",
             client_id=given.get(id_name) or f"web_{time.monotonic_ns()}",
-            market=_needed(given, "symbol"),
-            side={"BUY": BUY, "SELL": SELL}[_needed(given, "side")],
+            market=needed(given, "symbol"),
+            side={"BUY": BUY, "SELL": SELL}[needed(given, "side")],
             amount=amount,
             position=SIDES[given.get("positionSide", "BOTH")],
             reduce_only=given.get("reduceOnly") == "true",
@@ -258,7 +181,7 @@ class BinanceUsdm:
 
     def _cancel(self, account: Account, given: Parameters) -> Content:
         try:
-            return order_row(account.cancel(self._found(account, given)))
+            return order_row(account.cancel(self._found_regular(account, given)))
         except Refused as refused:
             raise Problem(*REFUSALS["not_open"]) from refused
 
@@ -276,25 +199,15 @@ class BinanceUsdm:
         return self._cancelled(account, given, conditional=True)
 
     def _cancelled(self, account: Account, given: Parameters, *, conditional: bool) -> Content:
-        _needed(given, "symbol")
+        needed(given, "symbol")
         account.cancel_all(account.open_orders(conditional=conditional, market=self._asked(given)))
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
-    def _found(self, account: Account, given: Parameters) -> Order:
-        _needed(given, "symbol")
-        if "orderId" not in given and "origClientOrderId" not in given:
-            raise Problem(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
-        order = account.find(id=given.get("orderId"), client_id=given.get("origClientOrderId"))
-        if order.conditional or order.market != self._asked(given):
+    def _found_regular(self, account: Account, given: Parameters) -> Order:
+        order = self._found(account, given)
+        if order.conditional:
             raise Refused("unknown_order")
         return order
-
-    def _asked(self, given: Parameters) -> str | None:
-        """The market of a request; None: it names none."""
-        name = given.get("symbol")
-        if name is not None and name not in self.markets:
-            raise Problem(*REFUSALS["unknown_market"])
-        return name
 
 
 def _found_algo(account: Account, given: Parameters) -> Order:
@@ -302,27 +215,6 @@ def _found_algo(account: Account, given: Parameters) -> Order:
     if not order.conditional:
         raise Refused("unknown_order")
     return order
-
-
-def _needed(given: Parameters, name: str) -> str:
-    if not given.get(name):
-        raise Problem(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-    return given[name]
-
-
-def _unsigned(text: str) -> str:
-    """What of a query or body is signed: all but the signature."""
-    return "&".join(part for part in text.split("&") if not part.startswith("signature="))
-
-
-def _usage(exchange: Exchange, request: Request) -> dict[str, str]:
-    headers = {"X-MBX-USED-WEIGHT-1M": str(exchange.used())}
-    if request.method == "POST":
-        orders = [at for at, asked in exchange.asked if asked.method == "POST"]
-        for seconds, name in ((10, "10S"), (60, "1M")):
-            since = time.monotonic() - seconds
-            headers[f"X-MBX-ORDER-COUNT-{name}"] = str(sum(1 for at in orders if at >= since))
-    return headers
 
 
 HANDLERS: dict[tuple[str, str], Handler] = {

@@ -11,9 +11,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .binanceusdm import BinanceUsdm, Content, Parameters
+from .binance import Content, Parameters
+from .binanceusdm import BinanceUsdm
 from .binanceusdm_forms import order_row
-from .books import SELL, Account, Market, Refused
+from .books import SELL, Account
 from .server import Exchange
 from .wire import Request
 
@@ -33,7 +34,7 @@ class BinanceForBots(BinanceUsdm):
         handler = SIGNED.get((request.method, request.path))
         if handler is None or not request.place:
             return super()._content(exchange, request)
-        return handler(self, self._authentic(exchange, request), request.parameters())
+        return handler(self, self._authentic(exchange, request).account, request.parameters())
 
     # What anybody may read
 
@@ -51,12 +52,6 @@ class BinanceForBots(BinanceUsdm):
 
     def _nothing(self, given: Parameters) -> Content:
         return []
-
-    def _market(self, given: Parameters) -> Market:
-        name = self._asked(given)
-        if name is None:
-            raise Refused("unknown_market")
-        return self.markets[name]
 
     # What the account's owner may
 

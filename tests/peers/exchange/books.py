@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an exchange keeps of an account: positions, orders and fills. It knows no protocol; the venues speak for it.
 
-It lets nobody open or grow a position: who tries is refused, and noted in ``Account.violations``. What grows one all
-the same, as a bot does that still runs, is an event that a test's script makes, or an order that ``Account.admits``.
+It lets nobody open or grow a position: who tries is refused, and noted in ``violations``. What grows one all the same,
+as a bot does that still runs, is an event that a test's script makes, or an order that its owner ``admits``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Market:
-    """A perpetual contract, by the venue's own name.
+    """A perpetual contract, or a pair of coins in spot, by the venue's own name.
 
+    settle: the coin of a contract's margin; of a pair, the coin that it is paid in
     inverse: a contract is worth ``size`` of ``quote`` and settled in ``base``; else it is ``size`` of ``base``
     step, least: what an amount must be a multiple of, and its minimum, in contracts
     most: what one market order may have, in contracts
@@ -95,11 +96,9 @@ class Order:
 
 
 @dataclass
-class Account:
-    """One account in one environment.
+class Orders:
+    """The orders of one owner in one environment. What they change is up to Account and to Wallet.
 
-    hedge: whether it holds long and short apart
-    positions: contracts by market and side; of ``net`` negative ones are short
     depth: how much of a market order is filled, by what its script says; the rest expires
     violations: what nobody who is flattening may ask for, as sentences
     admits: whether an order is one with which the bot itself, by its test's script, may open or grow a position
@@ -107,8 +106,6 @@ class Account:
     """
 
     markets: dict[str, Market]
-    hedge: bool = False
-    positions: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     depth: Callable[[Order], Decimal] = lambda order: order.left
     violations: list[str] = field(default_factory=list)
@@ -116,10 +113,6 @@ class Account:
     entered: list[str] = field(default_factory=list)
     fills: list[tuple[str, Decimal]] = field(default_factory=list)
     _ids: count[int] = field(default_factory=lambda: count(1_000_001))
-
-    def hold(self, market: str, contracts: Decimal | str, side: str = NET) -> None:
-        """Put a position there, as the bot has built it up; of ``net`` negative ones are short."""
-        self.positions[market, side] = Decimal(contracts)
 
     def rest(self, market: str, side: str, amount: Decimal | str, **of: object) -> Order:
         """Put an order there, as the bot has placed it."""
@@ -129,14 +122,12 @@ class Account:
         self.orders[order.id] = order
         return order
 
-    def position(self, market: str, side: str = NET) -> Decimal:
-        return self.positions.get((market, side), Decimal(0))
-
-    def open_orders(self, *, conditional: bool, market: str | None = None) -> list[Order]:
+    def open_orders(self, *, conditional: bool | None = None, market: str | None = None) -> list[Order]:
+        """Of one kind, in one market; None: of both, in all."""
         return [
             order
             for order in self.orders.values()
-            if order.status == OPEN and order.conditional is conditional and market in (None, order.market)
+            if order.status == OPEN and conditional in (None, order.conditional) and market in (None, order.market)
         ]
 
     def find(self, *, id: str | None = None, client_id: str | None = None) -> Order:  # noqa: A002  # as venues say
@@ -145,17 +136,6 @@ class Account:
             if id == order.id or (id is None and client_id == order.client_id):
                 return order
         raise Refused("unknown_order")
-
-    @property
-    def flat(self) -> bool:
-        """Nothing is held, and no order is there that could change that."""
-        return not any(self.positions.values()) and not any(order.status == OPEN for order in self.orders.values())
-
-    def notional(self) -> Decimal:
-        """Of all positions, in quote."""
-        return sum(
-            (abs(self.markets[market].notional(held)) for (market, _side), held in self.positions.items()), Decimal(0)
-        )
 
     # What a client may ask for
 
@@ -174,6 +154,16 @@ class Account:
                 order.status = EXPIRED
         return order
 
+    def place_at_once(self, wanted: Order, best: Decimal) -> Order:
+        """A limit order that may not wait: all of it is executed, if the best offer is within its price, or nothing."""
+        price = wanted.price or best
+        within = price <= best if wanted.side == SELL else price >= best
+        order = self.place(replace(wanted, price=None) if within else wanted)
+        if order.status == OPEN:
+            order.status = EXPIRED
+        order.price = price
+        return order
+
     def cancel(self, order: Order) -> Order:
         if order.status != OPEN:
             raise Refused("not_open")
@@ -185,17 +175,71 @@ class Account:
 
     # What happens by itself
 
+    def fire(self, order: Order) -> None:
+        """A conditional order reaches its trigger, and is executed whole."""
+        if order.status == OPEN:
+            self._execute(order, order.left)
+
+    def _execute(self, order: Order, amount: Decimal) -> None:
+        raise NotImplementedError
+
+    def _check_direction(self, order: Order, market: Market) -> None:
+        """Raises Refused for what would open or grow something, and notes it."""
+        raise NotImplementedError
+
+    def _check_form(self, order: Order, market: Market) -> None:
+        if order.amount <= 0 or order.amount % market.step:
+            raise Refused("step")
+        if order.amount < market.least and not self._closes_all(order):
+            raise Refused("too_small")
+        if order.price is None and order.amount > market.most:
+            raise Refused("too_large")
+        if any(other.client_id == order.client_id and other.status == OPEN for other in self.orders.values()):
+            raise Refused("duplicate_client_id")
+
+    def _closes_all(self, order: Order) -> bool:
+        """Whether an order that is too small is taken, since it leaves nothing."""
+        return False
+
+
+@dataclass
+class Account(Orders):
+    """One account in one environment.
+
+    hedge: whether it holds long and short apart
+    positions: contracts by market and side; of ``net`` negative ones are short
+    """
+
+    hedge: bool = False
+    positions: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+
+    def hold(self, market: str, contracts: Decimal | str, side: str = NET) -> None:
+        """Put a position there, as the bot has built it up; of ``net`` negative ones are short."""
+        self.positions[market, side] = Decimal(contracts)
+
+    def position(self, market: str, side: str = NET) -> Decimal:
+        return self.positions.get((market, side), Decimal(0))
+
+    @property
+    def flat(self) -> bool:
+        """Nothing is held, and no order is there that could change that."""
+        return not any(self.positions.values()) and not self.open_orders()
+
+    def notional(self) -> Decimal:
+        """Of all positions, in quote."""
+        return sum(
+            (abs(self.markets[market].notional(held)) for (market, _side), held in self.positions.items()), Decimal(0)
+        )
+
     def enter(self, market: str, contracts: Decimal | str, side: str = NET) -> None:
         """An entry fills that was under way."""
         self.positions[market, side] = self.position(market, side) + Decimal(contracts)
 
     def fire(self, order: Order) -> None:
-        """A conditional order reaches its trigger, and is executed whole."""
-        if order.status != OPEN:
-            return
-        if order.whole:
+        """As any, but one of the whole position takes what there is."""
+        if order.status == OPEN and order.whole:
             order.amount = abs(self.position(order.market, order.position))
-        self._execute(order, order.left)
+        super().fire(order)
 
     def _execute(self, order: Order, amount: Decimal) -> None:
         signed = amount if order.side == BUY else -amount
@@ -220,16 +264,8 @@ class Account:
             raise Refused("position_side")
         if self.hedge and order.reduce_only:
             raise Refused("reduce_only_in_hedge_mode")
-        if order.whole:
-            return
-        if order.amount <= 0 or order.amount % market.step:
-            raise Refused("step")
-        if order.amount < market.least and not self._closes_all(order):
-            raise Refused("too_small")
-        if order.price is None and order.amount > market.most:
-            raise Refused("too_large")
-        if any(other.client_id == order.client_id and other.status == OPEN for other in self.orders.values()):
-            raise Refused("duplicate_client_id")
+        if not order.whole:
+            super()._check_form(order, market)
 
     def _closes_all(self, order: Order) -> bool:
         """Dust goes when the order closes all of it."""

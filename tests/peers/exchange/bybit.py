@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Bybit v5 speaks of derivatives: linear ones settled in USDT and in USDC, and inverse ones.
+"""How Bybit v5 speaks of derivatives, linear ones settled in USDT and in USDC, and inverse ones, and of spot.
 
 Facts are from its documentation (guide, error, rate-limit, enum, order/*, position/*, market/instrument). Errors come
 with HTTP 200 and a ``retCode``; lists come in pages, and a page with rows always names a next one.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
-from .books import LONG, NET, OPEN, SHORT, Account, Market, Order, Refused
+from .books import LONG, NET, OPEN, SHORT, Market, Order, Orders, Refused
 from .bybit_forms import (
     INDEX,
     OF_POSITION,
@@ -26,11 +26,13 @@ from .bybit_forms import (
     asked_order,
     bad,
     instrument_row,
+    kind,
     names,
     order_row,
     position_row,
 )
-from .server import Exchange
+from .bybit_spot import SPOT, SPOT_CODES, asked_pair, coin_row, order_book, pair_order_row, pair_row
+from .server import Exchange, Key
 from .wire import Answer, Request
 
 MOST_CANCELLED = 500
@@ -64,7 +66,7 @@ class Bybit:
     settles: float = 0.0
     lists_all: bool = True
     places: tuple[str, ...] = ("production", "testnet", "demo")
-    _due: list[tuple[float, Order, Account]] = field(default_factory=list)
+    _due: list[tuple[float, Order, Orders]] = field(default_factory=list)
 
     def answer(self, exchange: Exchange, request: Request) -> Answer:
         self._settle()
@@ -74,8 +76,6 @@ class Bybit:
         except Failed as error:
             status = 404 if error.code == 10017 else 200
             return _say(exchange, {}, (error.code, str(error)), headers, status)
-        except Refused as error:
-            return _say(exchange, {}, CODES[error.reason], headers)
         return _say(exchange, result, (0, "OK"), headers)
 
     def too_many(self, exchange: Exchange, request: Request) -> Answer:
@@ -89,14 +89,16 @@ class Bybit:
             raise Failed(10017, "Route not found.")
         if request.place == "demo" and name in NOT_IN_DEMO:
             raise Failed(10032, "Demo trading are not supported.")
-        account = _signed_in(exchange, request)
-        if request.method == "GET":
-            return PRIVATE[name](self, account, request.parameters())
+        key = _signed_in(exchange, request)
         try:
-            asked = request.json()
+            asked = request.parameters() if request.method == "GET" else request.json()
         except ValueError:
             raise bad("params error") from None
-        return PRIVATE[name](self, account, asked)
+        try:
+            return PRIVATE[name](self, key, asked)
+        except Refused as refused:
+            codes = SPOT_CODES if asked.get("category") == SPOT else CODES
+            raise Failed(*codes[refused.reason]) from None
 
     def _limit_headers(self, exchange: Exchange) -> dict[str, str]:
         limit, used = exchange.limit or 50, exchange.used()
@@ -109,22 +111,25 @@ class Bybit:
 
     def _settle(self) -> None:
         now = time.monotonic()
-        for at, order, account in [due for due in self._due if due[0] <= now]:
-            self._due.remove((at, order, account))
+        for at, order, orders in [due for due in self._due if due[0] <= now]:
+            self._due.remove((at, order, orders))
             if order.status == OPEN:
-                account.cancel(order)
+                orders.cancel(order)
 
-    def _cancel_later(self, account: Account, orders: list[Order]) -> list[Row]:
+    def _cancel_later(self, orders: Orders, those: list[Order]) -> list[Row]:
         """Acknowledged now, done when it ``settles``."""
-        self._due += [(time.monotonic() + self.settles, order, account) for order in orders]
+        self._due += [(time.monotonic() + self.settles, order, orders) for order in those]
         if not self.settles:
             self._settle()
-        return [names(order) for order in orders]
+        return [names(order) for order in those]
 
     # What is asked of an account
 
-    def positions(self, account: Account, asked: Row) -> Row:
+    def positions(self, key: Key, asked: Row) -> Row:
         category, symbol, settle = _scope(asked)
+        account = key.account
+        if category == SPOT:
+            raise bad("Illegal category")
         if category == "linear" and not (symbol or settle):
             raise bad("symbol and settleCoin cannot both be empty")
         sides = (LONG, SHORT) if account.hedge else (NET,)
@@ -136,79 +141,84 @@ class Bybit:
         ]
         return {"category": category, **_page(sorted(rows, key=lambda row: row[0]), asked, 200)}
 
-    def orders(self, account: Account, asked: Row) -> Row:
+    def orders(self, key: Key, asked: Row) -> Row:
         category, symbol, settle = _scope(asked)
+        orders = _orders(key, asked)
         named = asked.get("orderId") or asked.get("orderLinkId")
         if category == "linear" and not (symbol or settle or asked.get("baseCoin") or named):
             raise bad("symbol, baseCoin or settleCoin is required")
         if named:
-            key = "orderId" if asked.get("orderId") else "orderLinkId"
-            recent = list(account.orders.values())[-RECENT:]
-            found = [order for order in recent if names(order)[key] == named]
+            name = "orderId" if asked.get("orderId") else "orderLinkId"
+            recent = list(orders.orders.values())[-RECENT:]
+            found = [order for order in recent if names(order)[name] == named]
         else:
-            found = [order for order in account.orders.values() if order.status == OPEN]
             wanted = asked.get("orderFilter") or ("" if self.lists_all else "Order")
-            if wanted:
-                found = [order for order in found if order.conditional is (wanted == "StopOrder")]
-        return self._orders_page(account, asked, found)
+            found = [order for order in orders.open_orders() if wanted in ("", kind(order))]
+        return self._orders_page(orders, asked, found)
 
-    def history(self, account: Account, asked: Row) -> Row:
-        named = [order for order in account.orders.values() if order.client_id == asked.get("orderLinkId")]
-        return self._orders_page(account, asked, [order for order in named if order.status != OPEN])
+    def history(self, key: Key, asked: Row) -> Row:
+        orders = _orders(key, asked)
+        named = [order for order in orders.orders.values() if order.client_id == asked.get("orderLinkId")]
+        return self._orders_page(orders, asked, [order for order in named if order.status != OPEN])
 
-    def _orders_page(self, account: Account, asked: Row, found: list[Order]) -> Row:
+    def _orders_page(self, orders: Orders, asked: Row, found: list[Order]) -> Row:
         category, symbol, settle = _scope(asked)
-        markets = {market.name for market in _markets(account, category, symbol, settle)}
+        markets = {market.name for market in _markets(orders, category, symbol, settle)}
         there = sorted((order for order in found if order.market in markets), key=lambda order: -int(order.id))
-        rows = [((str(10**12 - int(order.id)),), order_row(order)) for order in there]
+        row = pair_order_row if category == SPOT else order_row
+        rows = [((str(10**12 - int(order.id)),), row(order)) for order in there]
         return {"category": category, **_page(rows, asked, 50)}
 
-    def create(self, account: Account, asked: Row) -> Row:
+    def create(self, key: Key, asked: Row) -> Row:
         category, symbol, _settle = _scope(asked)
-        if not _markets(account, category, symbol or "-", None):
+        orders, account = _orders(key, asked), key.account
+        if not _markets(orders, category, symbol or "-", None):
             raise Refused("unknown_market")
-        order = asked_order(account, account.markets[str(symbol)], asked)
-        if any(other.client_id == order.client_id for other in account.orders.values()):
+        market = orders.markets[str(symbol)]
+        order = asked_pair(key.wallet, market, asked) if category == SPOT else asked_order(account, market, asked)
+        if any(other.client_id == order.client_id for other in orders.orders.values()):
             raise Refused("duplicate_client_id")  # whatever became of that one
+        if category == SPOT:
+            at_once = order.price is not None and asked.get("timeInForce") in ("IOC", "FOK")
+            return names(orders.place_at_once(order, market.price) if at_once else orders.place(order))
         placed = account.place(order)
         if not account.position(placed.market, placed.position):
             of_it = account.open_orders(conditional=True, market=placed.market)
             account.cancel_all(o for o in of_it if o.family in OF_POSITION and o.position == placed.position)
         return names(placed)
 
-    def cancel(self, account: Account, asked: Row) -> Row:
-        _category, symbol, _settle = _scope(asked)
-        order = account.find(id=asked.get("orderId"), client_id=asked.get("orderLinkId"))
-        if order.market != symbol or order.status != OPEN:
+    def cancel(self, key: Key, asked: Row) -> Row:
+        category, symbol, _settle = _scope(asked)
+        orders = _orders(key, asked)
+        order = orders.find(id=asked.get("orderId"), client_id=asked.get("orderLinkId"))
+        if order.market != symbol or order.status != OPEN or _wanted(category, asked) not in ("", kind(order)):
             raise Refused("unknown_order")
-        return self._cancel_later(account, [order])[0]
+        return self._cancel_later(orders, [order])[0]
 
-    def cancel_all(self, account: Account, asked: Row) -> Row:
+    def cancel_all(self, key: Key, asked: Row) -> Row:
         category, symbol, settle = _scope(asked)
-        if not (symbol or settle or asked.get("baseCoin")):
+        if category != SPOT and not (symbol or settle or asked.get("baseCoin")):
             raise bad("symbol, baseCoin or settleCoin is required")
-        markets = {market.name for market in _markets(account, category, symbol, settle)}
-        wanted = asked.get("orderFilter")
-        there = [
-            order
-            for order in account.orders.values()
-            if order.status == OPEN
-            and order.market in markets
-            and (not wanted or order.conditional is (wanted == "StopOrder"))
-        ]
-        return {"list": self._cancel_later(account, there[:MOST_CANCELLED]), "success": "1"}
+        orders = _orders(key, asked)
+        markets = {market.name for market in _markets(orders, category, symbol, settle)}
+        wanted = _wanted(category, asked)
+        there = [it for it in orders.open_orders() if it.market in markets and wanted in ("", kind(it))]
+        return {"list": self._cancel_later(orders, there[:MOST_CANCELLED]), "success": "1"}
 
-    def balance(self, account: Account, asked: Row) -> Row:
+    def balance(self, key: Key, asked: Row) -> Row:
+        """What the wallet has, or where there is none some margin."""
         coin = {"coin": "USDT", "equity": "10000", "walletBalance": "10000", "locked": "0", "borrowAmount": "0"}
-        return {"list": [{"accountType": "UNIFIED", "totalEquity": "10000", "coin": [coin]}]}
+        coins = [coin_row(key.wallet, name) for name in key.wallet.balances] or [coin]
+        return {"list": [{"accountType": "UNIFIED", "totalEquity": "10000", "coin": coins}]}
 
-    def key_info(self, account: Account, asked: Row) -> Row:
-        return {"readOnly": 0, "permissions": {"ContractTrade": ["Order", "Position"]}, "uta": 1, "unified": 0}
+    def key_info(self, key: Key, asked: Row) -> Row:
+        permissions = {"ContractTrade": ["Order", "Position"], "Spot": ["SpotTrade"]}
+        return {"readOnly": 0, "permissions": permissions, "uta": 1, "unified": 0}
 
-    def account_info(self, account: Account, asked: Row) -> Row:
+    def account_info(self, key: Key, asked: Row) -> Row:
         return {"unifiedMarginStatus": 6, "marginMode": "REGULAR_MARGIN"}
 
-    def coins(self, account: Account, asked: Row) -> Row:
+    def coins(self, key: Key, asked: Row) -> Row:
         return {"rows": []}
 
 
@@ -218,7 +228,7 @@ def _say(exchange: Exchange, result: Row, said: tuple[int, str], headers: dict[s
     return Answer(content, status, headers)
 
 
-def _signed_in(exchange: Exchange, request: Request) -> Account:
+def _signed_in(exchange: Exchange, request: Request) -> Key:
     """Whose request it is, if it was signed by them, for this environment, just now."""
     given = {name: request.headers.get(f"x-bapi-{name}", "") for name in ("api-key", "timestamp", "sign")}
     window = request.headers.get("x-bapi-recv-window", "5000")
@@ -235,7 +245,17 @@ def _signed_in(exchange: Exchange, request: Request) -> Account:
     signed += request.query.encode() if request.method == "GET" else request.body
     if not hmac.compare_digest(hmac.new(key.secret.encode(), signed, hashlib.sha256).hexdigest(), given["sign"]):
         raise Failed(10004, f"error sign! origin_string[{signed.decode()}]")
-    return key.account
+    return key
+
+
+def _orders(key: Key, asked: Row) -> Orders:
+    """Those of positions or those of spot, which are apart."""
+    return key.wallet if asked.get("category") == SPOT else key.account
+
+
+def _wanted(category: str, asked: Row) -> str:
+    """The kind of orders to cancel; empty: any. Who names none in spot means none that wait for a trigger."""
+    return str(asked.get("orderFilter") or ("Order" if category == SPOT else ""))
 
 
 def _category(market: Market) -> str:
@@ -245,16 +265,16 @@ def _category(market: Market) -> str:
 def _scope(asked: Row) -> tuple[str, str | None, str | None]:
     """Category, symbol and settle coin that a request names; a symbol goes before a coin."""
     category, symbol = asked.get("category"), asked.get("symbol")
-    if category not in ("linear", "inverse"):
+    if category not in ("linear", "inverse", SPOT):
         raise bad("Illegal category")
-    return category, symbol, None if symbol else asked.get("settleCoin")
+    return category, symbol, None if symbol or category == SPOT else asked.get("settleCoin")
 
 
-def _markets(account: Account, category: str, symbol: str | None, settle: str | None) -> list[Market]:
+def _markets(orders: Orders, category: str, symbol: str | None, settle: str | None) -> list[Market]:
     return [
         market
-        for market in account.markets.values()
-        if _category(market) == category and symbol in (None, market.name) and settle in (None, market.settle)
+        for market in orders.markets.values()
+        if category in (SPOT, _category(market)) and symbol in (None, market.name) and settle in (None, market.settle)
     ]
 
 
@@ -277,22 +297,34 @@ def _time(exchange: Exchange, _request: Request) -> Row:
 def _instruments(exchange: Exchange, request: Request) -> Row:
     asked = request.parameters()
     category = asked.get("category", "")
-    markets = {
-        market.name: market
-        for key in exchange.keys.values()
-        if key.environment == request.place
-        for market in key.account.markets.values()
-        if _category(market) == category and asked.get("status", "Trading") == "Trading"
-    }
+    markets = _listed(exchange, request) if asked.get("status", "Trading") == "Trading" else {}
+    if category == SPOT:  # in one page
+        return {"category": category, "list": [pair_row(market) for market in markets.values()]}
     rows = [((name,), instrument_row(markets[name])) for name in sorted(markets)]
     return {"category": category, **_page(rows, {"limit": "500", **asked}, 1000)}
+
+
+def _order_book(exchange: Exchange, request: Request) -> Row:
+    market = _listed(exchange, request).get(request.parameters().get("symbol", ""))
+    if market is None:
+        raise bad("Not supported symbols")
+    return order_book(market, exchange.now())
+
+
+def _listed(exchange: Exchange, request: Request) -> dict[str, Market]:
+    """The markets of a category that anybody has in this environment."""
+    asked = request.parameters()
+    category = asked.get("category", "")
+    known = [_orders(key, asked) for key in exchange.keys.values() if key.environment == request.place]
+    return {it.name: it for orders in known for it in _markets(orders, category, None, None)}
 
 
 PUBLIC: dict[str, Callable[[Exchange, Request], Row]] = {
     "GET /v5/market/time": _time,
     "GET /v5/market/instruments-info": _instruments,
+    "GET /v5/market/orderbook": _order_book,
 }
-PRIVATE: dict[str, Callable[[Bybit, Account, Row], Row]] = {
+PRIVATE: dict[str, Callable[[Bybit, Key, Row], Row]] = {
     "GET /v5/position/list": Bybit.positions,
     "GET /v5/order/realtime": Bybit.orders,
     "GET /v5/order/history": Bybit.history,

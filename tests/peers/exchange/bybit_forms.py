@@ -23,17 +23,22 @@ OF_POSITION = ("TakeProfit", "StopLoss", "PartialTakeProfit", "PartialStopLoss",
 class Failed(Exception):
     """A request that is answered with a ``retCode`` other than 0."""
 
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(words)
         self.code = code
 
 
-def bad(text: str) -> Failed:
-    return Failed(10001, text)
+def bad(words: str) -> Failed:
+    return Failed(10001, words)
 
 
-def _text(number: Decimal) -> str:
+def text(number: Decimal) -> str:
     return format(number, "f")
+
+
+def kind(order: Order) -> str:
+    """By which filter it is found."""
+    return "Order" if not order.conditional else "tpslOrder" if order.family == "tpslOrder" else "StopOrder"
 
 
 def names(order: Order) -> Row:
@@ -48,10 +53,10 @@ def position_row(market: Market, side: str, account: Account) -> Row:
         "positionIdx": INDEX[side],
         "symbol": market.name,
         "side": ("Sell" if short else "Buy") if held else "",
-        "size": _text(abs(held)),
-        "avgPrice": _text(market.price),
-        "markPrice": _text(market.price),
-        "positionValue": _text(value),
+        "size": text(abs(held)),
+        "avgPrice": text(market.price),
+        "markPrice": text(market.price),
+        "positionValue": text(value),
         "positionStatus": "Normal",
         "leverage": "10",
         "liqPrice": "",
@@ -77,15 +82,15 @@ def order_row(order: Order) -> Row:
         "symbol": order.market,
         "side": SIDES[order.side],
         "orderType": "Market" if order.price is None else "Limit",
-        "price": _text(order.price or Decimal(0)),
-        "qty": _text(order.amount),
-        "cumExecQty": _text(order.filled),
-        "leavesQty": _text(order.left if order.status == OPEN else Decimal(0)),
+        "price": text(order.price or Decimal(0)),
+        "qty": text(order.amount),
+        "cumExecQty": text(order.filled),
+        "leavesQty": text(order.left if order.status == OPEN else Decimal(0)),
         "avgPrice": "",
         "positionIdx": INDEX[order.position],
         "orderStatus": status,
         "stopOrderType": (order.family or "Stop") if order.conditional else "",
-        "triggerPrice": _text(order.trigger or Decimal(0)),
+        "triggerPrice": text(order.trigger or Decimal(0)),
         "tpslMode": ("Full" if order.whole else "Partial") if order.family in OF_POSITION else "",
         "timeInForce": "IOC" if order.price is None else "GTC",
         "reduceOnly": order.reduce_only or order.whole,
@@ -95,7 +100,7 @@ def order_row(order: Order) -> Row:
     }
 
 
-def _number(asked: Row, name: str) -> Decimal | None:
+def number(asked: Row, name: str) -> Decimal | None:
     """Amounts and prices are text."""
     given = asked.get(name)
     if given in (None, ""):
@@ -108,16 +113,25 @@ def _number(asked: Row, name: str) -> Decimal | None:
     raise bad(f"{name} invalid")
 
 
-def asked_order(account: Account, market: Market, asked: Row) -> Order:
+def asked_names(asked: Row) -> tuple[str, str, str]:
+    """Side, type and client id of an order."""
     sides = {said: side for side, said in SIDES.items()}
-    positions = {index: position for position, index in INDEX.items()}
-    kind, side, index = asked.get("orderType"), asked.get("side"), asked.get("positionIdx", 0)
-    if side not in sides or kind not in ("Market", "Limit") or index not in positions:
+    side, kind = asked.get("side"), asked.get("orderType")
+    if side not in sides or kind not in ("Market", "Limit"):
         raise bad("params error")
     client_id = asked.get("orderLinkId") or uuid.uuid4().hex
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,36}", client_id):
         raise bad("orderLinkId is illegal")
-    amount, price, tolerance = (_number(asked, name) for name in ("qty", "price", "slippageTolerance"))
+    return sides[side], kind, client_id
+
+
+def asked_order(account: Account, market: Market, asked: Row) -> Order:
+    positions = {index: position for position, index in INDEX.items()}
+    side, kind, client_id = asked_names(asked)
+    index = asked.get("positionIdx", 0)
+    if index not in positions:
+        raise bad("params error")
+    amount, price, tolerance = (number(asked, name) for name in ("qty", "price", "slippageTolerance"))
     if amount is None or (kind == "Limit" and price is None):
         raise bad("params error")
     reduce_only = asked.get("reduceOnly") is True
@@ -129,12 +143,12 @@ def asked_order(account: Account, market: Market, asked: Row) -> Order:
             raise bad("slippageToleranceType error")
         if not Decimal("0.01") <= tolerance <= 10 or tolerance % Decimal("0.01"):
             raise Failed(110109, "Allowable range: 0.01% to 10%")
-    trigger = _number(asked, "triggerPrice")
+    trigger = number(asked, "triggerPrice")
     return Order(
         id="",
         client_id=client_id,
         market=market.name,
-        side=sides[side],
+        side=side,
         amount=amount,
         position=positions[index],
         price=price if kind == "Limit" else None,
@@ -160,13 +174,13 @@ def instrument_row(market: Market) -> Row:
         if dated
         else "0",
         "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-        "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": _text(market.tick)},
+        "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": text(market.tick)},
         "lotSizeFilter": {
-            "minOrderQty": _text(market.least),
-            "qtyStep": _text(market.step),
-            "maxOrderQty": _text(market.most * 10),  # of a limit order: not what a market order may have
-            "maxMktOrderQty": _text(market.most),
-            "minNotionalValue": _text(market.value),
+            "minOrderQty": text(market.least),
+            "qtyStep": text(market.step),
+            "maxOrderQty": text(market.most * 10),  # of a limit order: not what a market order may have
+            "maxMktOrderQty": text(market.most),
+            "minNotionalValue": text(market.value),
         },
     }
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OKX v5, its perpetual swaps: what a client asks that looks at an account and takes it to flat.
+"""OKX v5, its perpetual swaps and its spot: what a client asks that looks at an account and takes it to flat.
 
 Production and demo share the host; ``x-simulated-trading: 1`` tells them apart, and is not signed. OKX sends no header
 with what is left of a rate limit, and says 50011 without when to come back.
@@ -19,17 +19,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar
 
-from .books import FILLED, NET, OPEN, SELL, Account, Market, Order, Refused
+from .books import NET, Market, Order, Orders, Refused
+from .okx_forms import CASH, SPOT, SWAP, Row, algo_row, instrument_row, kind, position_row, regular_row
+from .okx_spot import asked_amount, coin_row, pair_row
 from .server import Exchange, Key
 from .wire import Answer, Request
 
-Row = dict[str, Any]
 WINDOW = 30_000  # ms that the timestamp of a request may be off
 PAGE = 100
 BATCH, ALGO_BATCH = 20, 10  # orders in one request that cancels
 FAMILIES = ("conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase", "smart_iceberg")
 TOGETHER = {"conditional", "oco"}  # the only ones that one request may ask for at once
-TRIGGERS = {"conditional": "slTriggerPx", "oco": "slTriggerPx", "move_order_stop": "moveTriggerPx"}
 REFUSALS = {
     "unknown_market": ("51001", "Instrument ID does not exist"),
     "position_side": ("51000", "Parameter posSide error"),
@@ -40,6 +40,7 @@ REFUSALS = {
     "duplicate_client_id": ("51016", "Client order ID already exists"),
     "nothing_to_reduce": ("51169", "No position in this direction of this contract to reduce or close"),
     "grows": ("51008", "Insufficient margin"),
+    "balance": ("51008", "Insufficient balance in account"),
     "unknown_order": ("51603", "Order does not exist"),
     "not_open": ("51400", "Cancellation failed: the order was filled or canceled, or does not exist"),
 }
@@ -101,8 +102,7 @@ class Okx:
                 return _rows(self._public[route](self, exchange, request))
             if route not in self._private:
                 raise Problem("50404", "Not found", 404)
-            account = _key(exchange, request).account
-            said = self._private[route](self, account, request)
+            said = self._private[route](self, _key(exchange, request), request)
         except Problem as problem:
             return problem.answer()
         except Refused as refused:
@@ -119,150 +119,129 @@ class Okx:
 
     def _instruments(self, exchange: Exchange, request: Request) -> list[Row]:
         asked = request.parameters()
-        known = {name: market for key in exchange.keys.values() for name, market in key.account.markets.items()}
+        row = pair_row if asked.get("instType") == SPOT else instrument_row
         return [
-            _instrument(market)
-            for market in known.values()
-            if asked.get("instType") == "SWAP" and asked.get("instId", market.name) == market.name
+            row(market)
+            for market in _listed(exchange).values()
+            if asked.get("instType") == kind(market.name) and asked.get("instId", market.name) == market.name
         ]
+
+    def _order_book(self, exchange: Exchange, request: Request) -> list[Row]:
+        """One offer on each side, one tick apart, which takes all that one market order may have."""
+        market = _listed(exchange).get(request.parameters().get("instId", ""))
+        if market is None:
+            raise Refused("unknown_market")
+        bid, ask = ([str(price), str(market.most), "0", "1"] for price in (market.price, market.price + market.tick))
+        return [{"bids": [bid], "asks": [ask], "ts": str(exchange.now()), "seqId": 1}]
 
     # What an account holds
 
-    def _config(self, account: Account, _request: Request) -> list[Row]:
-        mode = "long_short_mode" if account.hedge else "net_mode"
+    def _config(self, key: Key, _request: Request) -> list[Row]:
+        mode = "long_short_mode" if key.account.hedge else "net_mode"
         return [{"uid": "1", "mainUid": "1", "acctLv": "2", "posMode": mode, "perm": "read_only,trade", "label": "bot"}]
 
-    def _balance(self, account: Account, _request: Request) -> list[Row]:
-        settled = sorted({market.settle for market in account.markets.values()})
+    def _balance(self, key: Key, request: Request) -> list[Row]:
+        """What the wallet has, or where there is none some margin."""
+        settled = sorted({market.settle for market in key.account.markets.values()})
         details = [
             {"ccy": name, "eq": "1000", "availEq": "900", "availBal": "900", "frozenBal": "100"} for name in settled
         ]
+        asked = request.parameters().get("ccy")
+        coins = [coin for coin in key.wallet.balances if asked is None or coin in asked.split(",")]
+        if key.wallet.balances:
+            details = [coin_row(key.wallet, coin) for coin in coins]
         return [{"totalEq": "1000", "uTime": "1700000000000", "details": details}]
 
-    def _positions(self, account: Account, request: Request) -> list[Row]:
-        asked = request.parameters()
+    def _positions(self, key: Key, request: Request) -> list[Row]:
+        asked, account = request.parameters(), key.account
         wanted = asked["instId"].split(",") if asked.get("instId") else None
         return [
-            self._position(account.markets[name], side, held)
+            position_row(account.markets[name], side, held, self._margin(name))
             for (name, side), held in account.positions.items()
-            if asked.get("instType", "SWAP") == "SWAP" and (wanted is None or name in wanted)
+            if asked.get("instType", SWAP) == SWAP and (wanted is None or name in wanted)
         ]
 
-    def _position(self, market: Market, side: str, held: Decimal) -> Row:
-        """One that is closed stays for a while, with nothing in it."""
-        price = str(market.price) if held else ""
-        return {
-            "instType": "SWAP", "instId": market.name, "mgnMode": self._margin(market.name), "posSide": side,
-            "posId": "1", "pos": str(held), "availPos": str(abs(held)),
-            "avgPx": price, "markPx": price, "last": price, "ccy": market.settle, "lever": "5", "liqPx": "",
-            "notionalUsd": str(abs(market.notional(held))), "upl": "0", "uplRatio": "0", "imr": "", "mmr": "0",
-            "margin": "", "mgnRatio": "", "adl": "1", "cTime": "1700000000000", "uTime": "1700000000000",
-            "closeOrderAlgo": [],
-        }  # fmt: skip
-
     def _margin(self, market: str) -> str:
+        if kind(market) == SPOT:
+            return CASH
         return "isolated" if market in self.isolated else "cross"
 
     # Orders
 
-    def _order(self, account: Account, request: Request) -> list[Row]:
+    def _order(self, key: Key, request: Request) -> list[Row]:
         asked = request.parameters()
         if "instId" not in asked:
             raise Problem("50014", "Parameter instId can not be empty", 400)
-        order = account.find(id=asked.get("ordId"), client_id=asked.get("clOrdId"))
+        order = _orders(key, asked["instId"]).find(id=asked.get("ordId"), client_id=asked.get("clOrdId"))
         if order.conditional or order.market != asked["instId"]:
             raise Refused("unknown_order")
-        return [self._regular(order)]
+        return [regular_row(order, self._margin(order.market))]
 
-    def _pending(self, account: Account, request: Request) -> list[Row]:
-        return [self._regular(order) for order in _page(account.open_orders(conditional=False), request)]
+    def _pending(self, key: Key, request: Request) -> list[Row]:
+        orders = _open(key, conditional=False)
+        return [regular_row(order, self._margin(order.market)) for order in _page(orders, request)]
 
-    def _algos_pending(self, account: Account, request: Request) -> list[Row]:
+    def _algos_pending(self, key: Key, request: Request) -> list[Row]:
         asked = request.parameters().get("ordType", "").split(",")
         if not set(asked) <= set(self.families) or (len(asked) > 1 and not set(asked) <= TOGETHER):
             raise Problem("51000", "Parameter ordType error", 400)
-        orders = [order for order in account.open_orders(conditional=True) if order.family in asked]
-        return [self._algo(order) for order in _page(orders, request)]
+        orders = [order for order in _open(key, conditional=True) if order.family in asked]
+        return [algo_row(order, self._margin(order.market)) for order in _page(orders, request)]
 
-    def _common(self, order: Order) -> Row:
-        return {
-            "instType": "SWAP", "instId": order.market, "side": order.side, "posSide": order.position,
-            "tdMode": self._margin(order.market), "reduceOnly": str(order.reduce_only or order.whole).lower(),
-            "sz": str(order.amount), "tag": "", "ccy": "", "lever": "5", "cTime": "1700000000000", "tgtCcy": "",
-        }  # fmt: skip
+    def _create(self, key: Key, request: Request) -> Answer:
+        return _done([_try(partial(self._place, key), request.json())])
 
-    def _regular(self, order: Order) -> Row:
-        live = "partially_filled" if order.filled else "live"
-        state = {OPEN: live, FILLED: "filled"}.get(order.status, "canceled")
-        kind = "market" if order.price is None else "limit"
-        return {
-            **self._common(order), "ordId": order.id, "clOrdId": order.client_id, "ordType": kind, "state": state,
-            "px": "" if order.price is None else str(order.price), "accFillSz": str(order.filled), "avgPx": "",
-            "fillSz": "0", "fee": "0", "feeCcy": "USDT", "uTime": "1700000000000", "attachAlgoOrds": [],
-        }  # fmt: skip
+    def _create_several(self, key: Key, request: Request) -> Answer:
+        return _done([_try(partial(self._place, key), wanted) for wanted in request.json()])
 
-    def _algo(self, order: Order) -> Row:
-        trigger = TRIGGERS.get(order.family, "triggerPx")
-        return {
-            **self._common(order), "algoId": order.id, "algoClOrdId": order.client_id, "clOrdId": "", "ordId": "",
-            "ordType": order.family, "state": "live", "actualSz": str(order.filled), "ordPx": "-1", "slOrdPx": "-1",
-            "sz": "" if order.whole else str(order.amount), "closeFraction": "1" if order.whole else "",
-            trigger: str(order.trigger),
-        }  # fmt: skip
-
-    def _create(self, account: Account, request: Request) -> Answer:
-        return _done([_try(partial(self._place, account), request.json())])
-
-    def _create_several(self, account: Account, request: Request) -> Answer:
-        return _done([_try(partial(self._place, account), wanted) for wanted in request.json()])
-
-    def _place(self, account: Account, wanted: Mapping[str, Any]) -> Row:
-        for name, allowed in (("tdMode", ("cross", "isolated")), ("side", ("buy", "sell"))):
+    def _place(self, key: Key, wanted: Mapping[str, Any]) -> Row:
+        orders, account, spot = _orders(key, wanted["instId"]), key.account, kind(wanted["instId"]) == SPOT
+        modes = ("cross", "isolated", *([CASH] if spot else []))
+        for name, allowed in (("tdMode", modes), ("side", ("buy", "sell"))):
             if wanted.get(name) not in allowed:
                 raise Problem("51000", f"Parameter {name} error")
         client_id = wanted.get("clOrdId", "")
         if len(client_id) > 32 or not client_id.isalnum():
             raise Problem("51000", "Parameter clOrdId error")
-        market = account.markets.get(wanted["instId"])
+        market = orders.markets.get(wanted["instId"])
         if market is None:
             raise Refused("unknown_market")
-        at_once = wanted["ordType"] == "ioc"
+        amount = asked_amount(key.wallet, market, wanted) if spot else Decimal(wanted["sz"])
+        at_once = wanted["ordType"] in ("ioc", "fok")
         price = Decimal(wanted["px"]) if at_once or wanted["ordType"] in ("limit", "post_only") else None
         order = Order(
-            "", client_id, market.name, wanted["side"], Decimal(wanted["sz"]), wanted.get("posSide") or NET,
-            None if at_once and _crosses(wanted["side"], market, price) else price,
+            "", client_id, market.name, wanted["side"], amount, wanted.get("posSide") or NET, price,
             reduce_only=str(wanted.get("reduceOnly", "")).lower() == "true",
         )  # fmt: skip
         if wanted["tdMode"] != self._margin(order.market):  # is another position, which is not there
             if not order.reduce_only and not account.hedge:
                 account.violations.append(f"{order.side} {order.market} as {wanted['tdMode']}: opens a second position")
             raise Refused("nothing_to_reduce")
-        placed = account.place(order)
-        if at_once and placed.status == OPEN:
-            account.cancel(placed)
+        placed = orders.place_at_once(order, market.price) if at_once else orders.place(order)
         return {"ordId": placed.id, "clOrdId": placed.client_id}
 
-    def _cancel_one(self, account: Account, request: Request) -> Answer:
-        return self._cancel(account, [request.json()], "ordId")
+    def _cancel_one(self, key: Key, request: Request) -> Answer:
+        return self._cancel(key, [request.json()], "ordId")
 
-    def _cancel_several(self, account: Account, request: Request) -> Answer:
-        return self._cancel(account, request.json(), "ordId", BATCH)
+    def _cancel_several(self, key: Key, request: Request) -> Answer:
+        return self._cancel(key, request.json(), "ordId", BATCH)
 
-    def _cancel_algos(self, account: Account, request: Request) -> Answer:
-        return self._cancel(account, request.json(), "algoId", ALGO_BATCH)
+    def _cancel_algos(self, key: Key, request: Request) -> Answer:
+        return self._cancel(key, request.json(), "algoId", ALGO_BATCH)
 
-    def _cancel(self, account: Account, wanted: list[Row], name: str, most: int = 1) -> Answer:
+    def _cancel(self, key: Key, wanted: list[Row], name: str, most: int = 1) -> Answer:
         if len(wanted) > most:
             raise Problem("51406", f"The number of orders to cancel exceeds {most}", 400)
 
         def cancel(one: Row) -> Row:
+            orders = _orders(key, one.get("instId", ""))
             try:
-                order = account.find(id=one.get(name), client_id=one.get("clOrdId") or one.get("algoClOrdId"))
+                order = orders.find(id=one.get(name), client_id=one.get("clOrdId") or one.get("algoClOrdId"))
             except Refused:
                 raise Refused("not_open") from None
             if order.conditional != (name == "algoId") or order.market != one.get("instId"):
                 raise Refused("not_open")
-            account.cancel(order)
+            orders.cancel(order)
             return {name: order.id}
 
         return _done([_try(cancel, one) for one in wanted])
@@ -270,6 +249,7 @@ class Okx:
     _public: ClassVar[dict[str, Any]] = {
         "GET public/time": _time,
         "GET public/instruments": _instruments,
+        "GET market/books": _order_book,
     }
     _private: ClassVar[dict[str, Any]] = {
         "GET account/config": _config,
@@ -314,6 +294,22 @@ def _key(exchange: Exchange, request: Request) -> Key:
     return key
 
 
+def _orders(key: Key, market: str) -> Orders:
+    """Those of spot or those of positions, which are apart."""
+    return key.wallet if kind(market) == SPOT else key.account
+
+
+def _open(key: Key, *, conditional: bool) -> list[Order]:
+    """Of both."""
+    return [it for orders in (key.account, key.wallet) for it in orders.open_orders(conditional=conditional)]
+
+
+def _listed(exchange: Exchange) -> dict[str, Market]:
+    """The markets that anybody has."""
+    known = [orders for key in exchange.keys.values() for orders in (key.account, key.wallet)]
+    return {name: market for orders in known for name, market in orders.markets.items()}
+
+
 def sign(secret: str, text: bytes) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), text, "sha256")).decode()
 
@@ -348,23 +344,5 @@ def _page(orders: Iterable[Order], request: Request) -> list[Order]:
     asked = request.parameters()
     after = int(asked.get("after") or 10**30)
     wanted = [order for order in orders if int(order.id) < after and asked.get("instId", order.market) == order.market]
-    if asked.get("instType", "SWAP") != "SWAP":
-        return []
+    wanted = [order for order in wanted if asked.get("instType") in (None, kind(order.market))]
     return sorted(wanted, key=lambda order: -int(order.id))[: min(PAGE, int(asked.get("limit") or PAGE))]
-
-
-def _crosses(side: str, market: Market, price: Decimal | None) -> bool:
-    """Whether an order that may not wait finds somebody."""
-    return price is None or (price <= market.price if side == SELL else price >= market.price)
-
-
-def _instrument(market: Market) -> Row:
-    return {
-        "instType": "SWAP", "instId": market.name, "uly": f"{market.base}-{market.quote}", "instFamily": "",
-        "baseCcy": "", "quoteCcy": "", "settleCcy": market.settle, "ctVal": str(market.size), "ctMult": "1",
-        "ctValCcy": market.quote if market.inverse else market.base,
-        "ctType": "inverse" if market.inverse else "linear",
-        "lotSz": str(market.step), "minSz": str(market.least), "maxMktSz": str(market.most), "lever": "100",
-        "maxLmtSz": str(market.most * 10), "tickSz": str(market.tick), "state": "live", "listTime": "1600000000000",
-        "expTime": "", "alias": "", "category": "1", "optType": "", "stk": "",
-    }  # fmt: skip

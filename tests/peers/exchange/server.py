@@ -21,18 +21,23 @@ from urllib.parse import urlsplit
 
 from .books import Account
 from .faults import Fault, Faults
+from .wallet import Wallet
 from .wire import Answer, Request
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a client signs with, and the account in which environment it opens. ``password`` is OKX's passphrase."""
+    """What a client signs with, and what it opens in which environment: an account of positions and a wallet of coins.
+
+    password: OKX's passphrase
+    """
 
     id: str
     secret: str
     environment: str
-    account: Account
+    account: Account = field(default_factory=lambda: Account({}))
     password: str = ""
+    wallet: Wallet = field(default_factory=lambda: Wallet({}))
 
 
 @dataclass

@@ -181,7 +181,7 @@ class Night:
 
 
 def prepared(desk: Desk, luck: Luck) -> Night:
-    account = Account(desk.markets, luck.hedge)
+    account = Account(desk.markets, hedge=luck.hedge)
     names = list(desk.markets)[:3]
     for index, steps, short in luck.held:
         market = desk.markets[names[index]]
