@@ -201,7 +201,7 @@ def test_a_slice_of_a_job_flattens_only_what_is_exclusive(fleet: Fleet) -> None:
     """AWX says so by the names alone: the job that holds the slices is called like the template."""
     share(fleet)
     before = held(fleet, "qt-1")
-    of_awx = {"awx_job_template_name": "night", "awx_workflow_job_name": "night"}
+    of_awx: dict[str, Any] = {"awx_job_template_name": "night", "awx_workflow_job_name": "night"}
     run = fleet.rollback(scope=TRADERS, **of_awx)
     assert run.code == 2 and held(fleet, "qt-1") == before
     assert "this job is a slice" in run.bot("qt-1")["failure"] and run.record["inputs"]["sliced"]
