@@ -18,13 +18,14 @@ from .conftest import Controller, Run
 ROOT = Path(next(iter(collection.__path__)))
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
-ONE_OF = {
+ACCOUNT = {"exchange": "okx", "environment": "demo", "credentials_path": "/nowhere"}
+MORE = {
     "bot_control": {"url": "http://127.0.0.1:9"},
-    "exchange_exposure": {"credentials_path": "/nowhere"},
-    "exchange_exposure_info": {"credentials_path": "/nowhere"},
+    "exchange_exposure": ACCOUNT,
+    "exchange_exposure_info": ACCOUNT,
     "go_live_flag": {"path": "/nowhere"},
 }
-"""Of modules that ask for one of several options."""
+"""Of modules that ask for one of several options, or whose options are documented elsewhere."""
 
 
 def required(module: str) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def required(module: str) -> dict[str, Any]:
         for name, option in options.items()
         if option.get("required")
     }
-    return {**ONE_OF.get(module, {}), **values}
+    return {**MORE.get(module, {}), **values}
 
 
 @pytest.fixture(scope="module")
