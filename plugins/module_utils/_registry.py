@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
         go_live_flag,
         halt_marker,
         health_check,
+        sqlite_rows,
     )
 
 CLASSES = {
@@ -34,6 +35,7 @@ CLASSES = {
     "go_live_flag": "GoLiveFlag",
     "halt_marker": "HaltMarker",
     "health_check": "HealthCheck",
+    "sqlite_rows": "SqliteRows",
 }
 
 

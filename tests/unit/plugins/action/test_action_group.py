@@ -24,6 +24,7 @@ MORE = {
     "exchange_exposure": ACCOUNT,
     "exchange_exposure_info": ACCOUNT,
     "go_live_flag": {"path": "/nowhere"},
+    "sqlite_rows": {"table": "t", "column": "c", "unit": "s", "window": "1h"},
 }
 """Of modules that ask for one of several options, or whose options are documented elsewhere."""
 
