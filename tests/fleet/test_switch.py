@@ -170,7 +170,7 @@ def test_the_same_rollback_starts_and_verifies_it_anew(fleet: Fleet) -> None:
 def test_a_reboot_before_it_fires_leaves_the_bot_down(fleet: Fleet) -> None:
     """S1.3, S1.6: its timer went with the boot, the marker holds; the same rollback is not too late then."""
     fleet.host.shell("systemctl --quiet add-wants multi-user.target maker-1")
-    fleet.kill_after_start()
+    fleet.kill_after_start(botfleet_settle=8)  # so that the reboot comes before its start is proven
     deadline = json.loads(fleet.host.shell(f"cat {STATE}/rb-switch/switch.json"))["deadline"]
     fleet.host.reboot(fleet.directory)
     wait_for(lambda: time.monotonic() > deadline, SECONDS)  # of a container and its machine it is the same clock
