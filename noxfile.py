@@ -257,7 +257,8 @@ def fleet(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Six real hosts on which things go wrong; BOTFLEET_FAULTS=all takes each moment of which this takes a sample."""
     need_hosts(session)
-    session.run("pytest", "tests/faults", *session.posargs, env={"BOTFLEET_FLEET": "faults"})
+    patience = ["--timeout", "900"]  # s: the first test waits for the hosts and for two nights of its module
+    session.run("pytest", *patience, "tests/faults", *session.posargs, env={"BOTFLEET_FLEET": "faults"})
 
 
 @nox.session

@@ -58,7 +58,8 @@ def new_file(path: str, database: Database, how: str) -> Iterator[sqlite3.Connec
     It keeps no journal: killed, it leaves a file under another name, which the next one removes.
     """
     model = database.stat()
-    assert model is not None  # noqa: S101  # it is open
+    if model is None:
+        raise OperationError(f"{database.path} is gone: see who removed it while it was open")
     with parent_directory(path) as (directory, name):
         staging = f".{name}{SUFFIX}"
         _remove_left(directory, staging)

@@ -274,7 +274,8 @@ class Account(Orders):
     def _check_direction(self, order: Order, market: Market) -> None:
         """Only what reduces, and cannot do anything else, is taken."""
         held = self.position(order.market, order.position)
-        reduces = (held > 0) == (order.side == SELL) if order.position != SHORT else order.side == BUY
+        closing = {LONG: SELL, SHORT: BUY}.get(order.position, SELL if held > 0 else BUY)
+        reduces = order.side == closing
         if held == 0 and (order.reduce_only or order.position != NET) and reduces:
             raise Refused("nothing_to_reduce")
         text = f"{order.side} {order.amount} {order.market} for {order.position}, which is {held}"
