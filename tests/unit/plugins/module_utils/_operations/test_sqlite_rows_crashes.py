@@ -54,7 +54,7 @@ def in_a_process_killed_at(work: Callable[[], Any], fatal: int) -> bool:
                 step()
                 return super().execute(*arguments)
 
-            def backup(self, target: sqlite3.Connection) -> None:  # type: ignore[override]
+            def backup(self, target: sqlite3.Connection) -> None:  # type: ignore[override]  # no other option is ever given
                 step()
                 super().backup(target)
 
@@ -64,8 +64,8 @@ def in_a_process_killed_at(work: Callable[[], Any], fatal: int) -> bool:
             step()
 
         plain = os.rename
-        with suppress(BaseException):
-            sqlite3.connect = partial(sqlite3.connect, factory=Counting)  # type: ignore[assignment]
+        with suppress(BaseException):  # this process must not go on with the tests, and its exit code tells
+            sqlite3.connect = partial(sqlite3.connect, factory=Counting)  # type: ignore[assignment]  # it is called alike
             os.rename = rename
             work()
             os._exit(0)
@@ -139,7 +139,7 @@ def test_s2_6_killed_at_any_moment_a_move_is_finished(tmp_path: Path) -> None:
                 break
             child = os.fork()
             if child == 0:
-                with suppress(BaseException):
+                with suppress(BaseException):  # this process must not go on with the tests; what it left is looked at
                     copy.run("moved")
                 os._exit(0)
             time.sleep(random.Random(number).uniform(0, longest))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -199,10 +200,10 @@ def test_s2_6_another_bots_side_file_is_refused(market: Market, tmp_path: Path) 
         (lambda path: path.mkdir(), "is not a regular file"),
     ],
 )
-def test_s2_6_what_is_no_side_file_is_refused(market: Market, make: object, message: str) -> None:
+def test_s2_6_what_is_no_side_file_is_refused(market: Market, make: Callable[[Path], object], message: str) -> None:
     """S2.6: missing, empty, a directory, another format."""
     path = market.folder / "side.db"
-    make(path)  # type: ignore[operator]
+    make(path)
     outcome = market.run("restored", side_file=str(path))
     assert outcome.status == "failed"
     assert message in outcome.message
