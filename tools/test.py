@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,26 +19,31 @@ sys.path.insert(0, str(ROOT))
 import noxfile  # noqa: E402  # found through the path above
 
 WORDS = {"success": "passed", "skipped": "skipped"}
+FAILURE = re.compile(r"^(?:FAILED|ERROR) +tests/.*|^nox > Command .* failed.*", re.MULTILINE)
 BESIDE = {"fleet", "faults", "molecule", "managed", "freqtrade"}  # they mostly wait, so the others go on meanwhile
 
 
 class Lane:
-    """Parts that run one after another. log: for their output; None shows it as it comes."""
+    """Parts that run one after another. failures: the lines of their output that say what failed."""
 
-    def __init__(self, name: str, parts: list[str], log: Path | None) -> None:
-        self._report, self._log = CACHE / f"{name}.json", log
+    def __init__(self, name: str, parts: list[str]) -> None:
+        self._report, self._log = CACHE / f"{name}.json", CACHE / f"{name}.log"
         self._report.unlink(missing_ok=True)
+        self.failures: list[str] = []
         nox = [str(CACHE / "venv" / "bin" / "nox"), "--noxfile", str(ROOT / "noxfile.py")]
-        output = log.open("wb") if log else None
-        self._nox = subprocess.Popen(
-            [*nox, "--report", str(self._report), "--sessions", *parts], stdout=output, stderr=output
-        )
+        command = [*nox, "--report", str(self._report), "--sessions", *parts]
+        with self._log.open("wb") as output:
+            self._nox = subprocess.Popen(command, stdout=output, stderr=output)
 
     def sessions(self) -> list[dict[str, Any]]:
-        """What they came to, once all of them ended."""
-        ended = self._nox.wait()
-        if self._log:
-            print(self._log.read_text(errors="replace"), flush=True)
+        """Show their output as it comes, and say what they came to once all of them ended."""
+        with self._log.open(errors="replace") as output:
+            ended = None
+            while ended is None:
+                ended = self._nox.poll()
+                print(output.read(), end="", flush=True)
+                time.sleep(0.2)
+        self.failures = FAILURE.findall(self._log.read_text(errors="replace"))
         if not self._report.exists():
             sys.exit(f"the parts did not run to their end: nox ended with code {ended}")
         sessions: list[dict[str, Any]] = json.loads(self._report.read_text())["sessions"]
@@ -49,11 +55,10 @@ def main() -> int:
     parts = " ".join(sys.argv[1:]).split() or noxfile.PARTS
     beside = [part for part in parts if part.partition("(")[0] in BESIDE]
     first = [part for part in parts if part not in beside]
-    lanes = [Lane("parts", first, None)] if first else []
-    lanes += [Lane("beside", beside, CACHE / "beside.log" if first else None)] if beside else []
+    lanes = [Lane(name, some) for name, some in (("parts", first), ("beside", beside)) if some]
     sessions = [session for lane in lanes for session in lane.sessions()]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    print()
+    print("", *(failure for lane in lanes for failure in lane.failures), sep="\n")
     for session in sessions:
         word = WORDS.get(session["result"], "failed")
         counts[word] += 1

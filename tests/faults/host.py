@@ -208,7 +208,11 @@ find {path} -mindepth 1 -delete; cp -a {kept}/. {path}; rm -rf {kept}
             text = self.path(f"{STATE}/{self.name}/{rollback_id}/journal.jsonl").read_text()
         except OSError:
             return []
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
+        lines = []
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):  # a host that was killed tore it, maybe behind a brace within it
+                lines.append(json.loads(line))
+        return lines
 
 
 def podman(*arguments: str) -> str:
