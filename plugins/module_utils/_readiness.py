@@ -25,7 +25,7 @@ from ._transaction.child import start_time
 from ._transaction.state import BotState
 
 Facts = dict[str, Any]
-IMPORTS = "import jmespath, ruamel.yaml"
+IMPORTS = "import jmespath, redis, ruamel.yaml"
 DROP_IN = "/etc/systemd/system/{unit}.d/botfleet.conf"
 CONDITION = re.compile(r"(Condition\w+)\s*=\s*(.*)")
 AGENT = re.compile(r"[0-9a-f]{64}\.pyz")

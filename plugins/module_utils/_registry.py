@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
     from ._operations import (  # noqa: F401  # named for Ansible
         bot_control,
         bot_service,
+        cache_purge,
         config_snapshot,
         exchange_exposure,
         exchange_testnet,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
 CLASSES = {
     "bot_control": "BotControl",
     "bot_service": "BotService",
+    "cache_purge": "CachePurge",
     "config_snapshot": "ConfigSnapshot",
     "exchange_exposure": "ExchangeExposure",
     "exchange_testnet": "ExchangeTestnet",

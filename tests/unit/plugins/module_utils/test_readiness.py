@@ -127,7 +127,8 @@ def test_an_environment_that_imports_nothing_is_a_problem(tmp_path: Path) -> Non
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     assert "No module named 'jmespath'" in environment(str(tmp_path))["problem"]
     (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
-    (packages / "jmespath.py").touch()
+    for name in ("jmespath.py", "redis.py"):
+        (packages / name).touch()
     (packages / "ruamel").mkdir()
     (packages / "ruamel" / "yaml.py").touch()
     found = environment(str(tmp_path))

@@ -13,7 +13,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils import _registry
 
 BARE = """
 import sys
-for missing in ("ansible", "ruamel", "ruamel.yaml", "jmespath"):
+for missing in ("ansible", "ruamel", "ruamel.yaml", "jmespath", "redis"):
     sys.modules[missing] = None
 from {module} import OPERATIONS
 print(*sorted(operation.__name__ for operation in OPERATIONS.values()))
