@@ -12,7 +12,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, Callable, ClassVar
 
 State = dict[str, Any]
 """A JSON object that describes a state; it never holds a secret."""
@@ -53,10 +53,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Context:
-    """Where an operation runs. ``deadline`` is in monotonic seconds; None: no limit."""
+    """Where an operation runs.
+
+    deadline: in monotonic seconds; None: no limit
+    progress: hears from a long operation where it is: ``doing`` (words), ``done`` and ``total`` (bytes)
+    """
 
     check_mode: bool = False
     deadline: float | None = None
+    progress: Callable[[State], None] = lambda state: None
 
     def remaining(self, wanted: float) -> float:
         """Seconds that a wait of ``wanted`` seconds may take before the step's own time limit."""
