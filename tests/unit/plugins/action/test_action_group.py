@@ -21,6 +21,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py
 ACCOUNT = {"exchange": "okx", "environment": "demo", "credentials_path": "/nowhere"}
 MORE = {
     "bot_control": {"url": "http://127.0.0.1:9"},
+    "cache_purge": {"path": "/nowhere"},
     "exchange_exposure": ACCOUNT,
     "exchange_exposure_info": ACCOUNT,
     "go_live_flag": {"path": "/nowhere"},
