@@ -17,10 +17,11 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._transaction.spec import CONSTRAINTS, OPTIONS
 from ..plugin_utils._agent import Broken, Exchange, packed
 from ..plugin_utils._controller import controller
+from ..plugin_utils._follow import Follower
 from ..plugin_utils._steps import StepReader, template_secrets
 from ..plugin_utils._variables import Variables
 
-LOCAL = ("stages_from", "validated_from", "secrets_from", "validate_only")
+LOCAL = ("stages_from", "validated_from", "secrets_from", "validate_only", "follow")
 OLDEST_PYTHON = (3, 9)
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # what a shell says of a command
 packed()  # once, before Ansible forks a worker for each bot
@@ -54,10 +55,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             "secrets": secrets,
         }
         started = time.time()
-        result.update(self._through_agent(sent) or self._through_module(sent, variables))
+        answer = self._answer(sent, variables)
+        if answer.get("following"):
+            answer = self._followed(sent, answer, variables)
+        result.update(answer)
         if "steps" in result:
             result["controller_times"] = {"sent": started, "received": time.time()}
         return result
+
+    def _answer(self, sent: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        return self._through_agent(sent) or self._through_module(sent, variables)
+
+    def _followed(self, sent: dict[str, Any], begun: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """The result of a transaction that goes on by itself."""
+        asked = {name: sent[name] for name in ("rollback_id", "bot", "state_dir")}
+        asked.update(stages=[], follow=begun["following"])
+        names = {f"{stage['name']}/{step['id']}": step["name"] for stage in sent["stages"] for step in stage["steps"]}
+        follower = Follower(
+            variables["inventory_hostname"], names, lambda: self._answer(asked, variables), self._display
+        )
+        return follower.wait(begun)
 
     def _through_agent(self, sent: dict[str, Any]) -> dict[str, Any] | None:
         """The result of an armed host's agent; None if there is none, or the connection cannot hand it its request."""
@@ -75,7 +92,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def _through_module(self, sent: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         name = "tradeops.botfleet.transaction"
         answer: dict[str, Any] = self._execute_module(module_name=name, module_args=sent, task_vars=variables)
-        if "steps" not in answer:
+        if not answer.keys() & {"steps", "following", "detached"}:
             answer["msg"] = self._unfit_python() or answer.get("msg")
         return {**answer, "path": "module"}
 

@@ -38,9 +38,17 @@ def read_bytes(path: str) -> bytes | None:
         os.close(descriptor)
 
 
-def write_atomic(path: str, content: bytes, *, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
+def write_atomic(
+    path: str,
+    content: bytes,
+    *,
+    mode: int | None = None,
+    owner: tuple[int, int] | None = None,
+    durable: bool = True,
+) -> None:
     """Replace a file by rename, fsynced; a reader sees the old or the new content, never half of it.
 
+    durable: False leaves out the fsync, for what is worth nothing after a crash
     Mode and owner are those of the file that is replaced, else ``mode`` (0644) and ``owner`` (uid, gid;
     the owner of the directory when root writes). Given ones win. A symlink in place of the file is refused.
     """
@@ -62,12 +70,14 @@ def write_atomic(path: str, content: bytes, *, mode: int | None = None, owner: t
                 if owner is not None and os.geteuid() == 0:
                     os.fchown(descriptor, *owner)
                 os.fchmod(descriptor, mode)
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             os.unlink(temporary, dir_fd=directory)
             raise
-        os.fsync(directory)
+        if durable:
+            os.fsync(directory)
 
 
 def remove_file(path: str) -> None:

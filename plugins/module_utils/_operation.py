@@ -61,7 +61,7 @@ class Context:
 
     check_mode: bool = False
     deadline: float | None = None
-    progress: Callable[[State], None] = lambda state: None
+    progress: Callable[[State], None] = lambda _state: None
 
     def remaining(self, wanted: float) -> float:
         """Seconds that a wait of ``wanted`` seconds may take before the step's own time limit."""

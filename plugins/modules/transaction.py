@@ -171,11 +171,40 @@ options:
     description: Only template and validate the steps, on the controller. Nothing is sent to the host.
     type: bool
     default: false
+  detach:
+    description:
+      - Let it run on the host by itself, for steps that take long, such as copies of a database. The action plugin asks
+        every 2 s how far it is, shows that, and returns the result as if it had run with the connection held.
+      - Whatever happens to the connection, the controller or the task (its C(timeout) included) ends the waiting, not
+        the work. The same O(rollback_id) with the same steps follows it again while it runs. A host may give no answer
+        for 60 s before the task gives up.
+      - For root on a host with systemd, it runs in a scope of its own, which no login session ends. Otherwise it is a
+        process in a session of its own, which logind ends with the login if it is told to (C(KillUserProcesses)).
+      - Where that is not possible, the transaction is carried out all the same, with the connection held, and says so
+        in RV(notes). In check mode nothing is detached.
+    type: bool
+    default: false
+  follow:
+    description: Which detached transaction to ask for. Set by the action plugin.
+    type: str
 author:
   - The tradeops.botfleet authors (@tradeops)
 """
 
 EXAMPLES = r"""
+- name: Purge a large cache, however long that takes
+  tradeops.botfleet.transaction:
+    rollback_id: rb-20260105T031500Z-1f2e3d
+    detach: true
+    stages:
+      - name: preserve
+        steps:
+          - name: Purge the cache
+            timeout: 7200
+            cache_purge:
+              path: /srv/bot/cache
+              patterns: ["*.parquet"]
+
 - name: Make the bot safe
   tradeops.botfleet.transaction:
     rollback_id: rb-20260105T031500Z-1f2e3d
@@ -275,6 +304,10 @@ safe:
     read to say so.
   returned: always
   type: dict
+detached:
+  description: Whether it ran by itself. A closed O(rollback_id) needs nothing to run.
+  returned: when O(detach=true), outside of check mode
+  type: bool
 path:
   description: How it got there, C(agent) on an armed host, else C(module).
   returned: always
@@ -295,7 +328,7 @@ def main() -> None:
     """Carry out what the action plugin sent."""
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True, **CONSTRAINTS)
     result = perform(module.params, module.check_mode)
-    for warning in result.pop("warnings"):
+    for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)
 

@@ -26,11 +26,13 @@ def start_detached(
     environment: Mapping[str, str] | None = None,
     log: str | None = None,
     pidfile: str | None = None,
+    stdin: int | None = None,
 ) -> int:
     """Start a command in a session of its own, as a child of none of ours; returns its pid.
 
-    Output is appended to ``log`` (else lost). Log and pidfile are written with the rights of ``user``. Of this
-    process's environment only INHERITED goes along: an operator's agent sockets and secrets are not the bot's.
+    It reads from the descriptor ``stdin``, else from nothing. Output is appended to ``log`` (else lost). Log and
+    pidfile are written with the rights of ``user``. Of this process's environment only INHERITED goes along: an
+    operator's agent sockets and secrets are not the bot's.
     """
     identity = as_user(user)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -44,7 +46,7 @@ def start_detached(
                 os.setgroups(identity["extra_groups"])
                 os.setgid(identity["group"])
                 os.setuid(identity["user"])
-            answer = str(_start(argv, cwd, env, log, pidfile))
+            answer = str(_start(argv, cwd, env, log, pidfile, stdin))
         except OSError as error:
             answer = f"{error.filename or argv[0]}: {error.strerror}"
         except OperationError as error:
@@ -61,7 +63,9 @@ def start_detached(
     return int(answer)
 
 
-def _start(argv: list[str], cwd: str, env: dict[str, str], log: str | None, pidfile: str | None) -> int:
+def _start(
+    argv: list[str], cwd: str, env: dict[str, str], log: str | None, pidfile: str | None, stdin: int | None
+) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -70,7 +74,13 @@ def _start(argv: list[str], cwd: str, env: dict[str, str], log: str | None, pidf
     if log and not stat.S_ISREG(os.fstat(output).st_mode):
         raise OperationError(f"log {log} is not a regular file")
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
     try:
         if pidfile:

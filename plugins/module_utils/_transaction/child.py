@@ -11,11 +11,16 @@ import json
 import os
 import select
 import signal
+import threading
 import time
 from typing import Any, Callable
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GRACE = 0.5
+PAUSE = 0.5
+"""Seconds between two times that the caller hears from it, at least."""
+
+Tell = Callable[[dict[str, Any]], None]
 
 
 class TimedOut(Exception):
@@ -26,8 +31,10 @@ class Died(Exception):
     """The process ended without an answer."""
 
 
-def call(function: Callable[[], dict[str, Any]], timeout: float) -> dict[str, Any]:
+def call(function: Callable[[Tell], dict[str, Any]], timeout: float, hear: Tell = lambda _news: None) -> dict[str, Any]:
     """The JSON object that ``function`` returns in a forked process within ``timeout`` s.
+
+    What it tells meanwhile, as JSON objects, is heard here: the newest, every PAUSE s at most.
 
     The child adopts whatever its own children leave behind, so that on a time-out they are found and
     killed too; what it leaves running when it ends by itself (a bot) lives on.
@@ -38,7 +45,7 @@ def call(function: Callable[[], dict[str, Any]], timeout: float) -> dict[str, An
         _answer(function, writer)
     os.close(writer)
     try:
-        answer = _read_until(reader, time.monotonic() + timeout + GRACE)
+        answer = _read_until(reader, time.monotonic() + timeout + GRACE, hear)
     except TimedOut:
         kill_tree(pid)
         raise
@@ -52,7 +59,15 @@ def call(function: Callable[[], dict[str, Any]], timeout: float) -> dict[str, An
     return result
 
 
-def _answer(function: Callable[[], dict[str, Any]], writer: int) -> None:
+def _answer(function: Callable[[Tell], dict[str, Any]], writer: int) -> None:
+    turn = threading.Lock()
+
+    def tell(news: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError, TypeError, ValueError):  # an operation does not fail by what it tells
+            line = json.dumps(news).encode() + b"\n"
+            with turn:
+                os.write(writer, line if len(line) <= select.PIPE_BUF else b"")
+
     try:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -60,23 +75,33 @@ def _answer(function: Callable[[], dict[str, Any]], writer: int) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
-        data = json.dumps(function()).encode()
+        data = json.dumps(function(tell)).encode()
+        turn.acquire()  # for good: a thread that is left has nothing more to tell
         while data:
             data = data[os.write(writer, data) :]
     finally:
         os._exit(0)
 
 
-def _read_until(reader: int, deadline: float) -> bytes:
-    answer = b""
+def _read_until(reader: int, deadline: float, hear: Tell) -> bytes:
+    """What comes behind the last line; a line is something to hear."""
+    answer, news, due = b"", b"", 0.0
     while True:
-        ready, _unused, _unused = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
+        now = time.monotonic()
+        if news and now >= due:
+            hear(json.loads(news))
+            news, due = b"", now + PAUSE
+        end = min(deadline, due) if news else deadline
+        ready, _unused, _unused = select.select([reader], [], [], max(0.0, end - now))
+        if not ready and time.monotonic() >= deadline:
             raise TimedOut
-        block = os.read(reader, 1 << 16)
-        if not block:
+        block = os.read(reader, 1 << 16) if ready else b""
+        if ready and not block:
             return answer
-        answer += block
+        head, *lines = block.split(b"\n")
+        answer += head
+        for line in lines:
+            news, answer = answer, line
 
 
 def _reap(pid: int) -> None:

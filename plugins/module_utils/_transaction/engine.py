@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .._operation import Operation, OperationError
+from .._operation import Operation, OperationError, State
 from . import switch
 from .lock import Lock, Locked
+from .meter import Meter
 from .request import EXPOSURE, HALT, NOT_IN_CHECK_MODE, PROOFS, RESUME, REVERT, VERIFY, Request, Stage, Step
 from .runner import Runner
 from .safety import Safety
@@ -30,7 +31,9 @@ class Transaction:
 
     def __init__(self, request: Request, registry: Mapping[str, type[Operation]]) -> None:
         self._request = request
-        self._runner = Runner(registry, request.secrets, request.check_mode)
+        self._runner = Runner(registry, request.secrets, request.check_mode, self._hear)
+        self._meter = Meter()
+        self._stage = ""
         self._safety = Safety(request.safe, self._runner)
         self._journal: Journal = NoJournal()
         self._lock: Lock | None = None
@@ -72,7 +75,7 @@ class Transaction:
             place = f"state directory {self._request.state_dir}/{self._request.bot}"
             error = OperationError(f"{place} cannot be used ({reason}): mend it, or set botfleet_state_dir")
         begun = [line for line in self._journal.lines if line["event"] == "begin"]
-        self._journal, self._lock, self._switch = NoJournal(), None, None
+        self._journal, self._lock, self._switch, self._meter = NoJournal(), None, None, Meter()
         if all(stage.on_failure == "continue" for stage in stages):
             self._notes.append(f"not journaled: {error}")
             self._steps, self._stages, self._failures = [], [], []
@@ -90,6 +93,7 @@ class Transaction:
                 return self._stored(rollback)
             self._supersede(state)
             self._journal = rollback.journal()
+            self._meter = Meter(rollback.path, self._began)
             self._switch = switch.Switch(state, rollback, self._journal)
             self._journal.write(
                 "open", transaction=request.key, controller=request.controller, decided_at=request.decided_at
@@ -110,8 +114,12 @@ class Transaction:
                 state.open_rollback = None
             result["closed"] = closed
             rollback.store(request.key, result, closed=closed)
+            self._meter.forget()
             switch.forget(state, heard)
             return result
+
+    def _hear(self, step: Step, told: State) -> None:
+        self._meter.hear(f"{self._stage}/{step.id}", told)
 
     def _hear_of_firing(self, state: BotState) -> bytes | None:
         """Note what a dead man's switch did to this bot since the last transaction; returns what ``forget`` takes."""
@@ -174,6 +182,7 @@ class Transaction:
         if not self._request.check_mode:
             self._wait(stage.delay)
         started = time.monotonic()
+        self._stage = stage.name
         failure = self._run_steps(stage)
         if failure and stage.on_failure != "continue" and not self._request.check_mode and not self._preempted():
             if stage.on_failure == "undo":

@@ -19,48 +19,67 @@ from .request import Step
 from .secrets import mask, resolve
 
 Result = dict[str, Any]
+Hear = Callable[[Step, State], None]
 
 
 class Runner:
-    """Runs steps against the operations of a registry. Results are JSON, masked, and never raise."""
+    """Runs steps against the operations of a registry. Results are JSON, masked, and never raise.
 
-    def __init__(self, registry: Mapping[str, type[Operation]], secrets: dict[str, Any], check_mode: bool) -> None:
+    hear: is told how far a step is, see ``Context.progress``
+    """
+
+    def __init__(
+        self,
+        registry: Mapping[str, type[Operation]],
+        secrets: dict[str, Any],
+        check_mode: bool,
+        hear: Hear = lambda _step, _told: None,
+    ) -> None:
         self._registry = registry
         self._secrets = secrets
         self._check_mode = check_mode
+        self._hear = hear
 
     def run(self, step: Step, mode: str) -> Result:
         """An Outcome as JSON, with ``seconds``."""
 
-        def work(operation: type[Operation]) -> Result:
-            return asdict(carry_out(self._made(operation, step), mode))
+        def work(operation: type[Operation], tell: child.Tell) -> Result:
+            return asdict(carry_out(self._made(operation, step, tell), mode))
 
         return self._timed(step, work)
 
     def undo(self, step: Step, change: State) -> Result:
         """``status`` is ``undone`` or ``not_undone``, ``message`` says what was done or why not."""
 
-        def work(operation: type[Operation]) -> Result:
+        def work(operation: type[Operation], tell: child.Tell) -> Result:
             try:
-                return {"status": "undone", "message": self._made(operation, step).undo(change)}
+                return {"status": "undone", "message": self._made(operation, step, tell).undo(change)}
             except (NotUndone, OperationError) as reason:
                 return {"status": "not_undone", "message": str(reason)}
 
         result = self._timed(step, work)
         return {**result, "status": "undone" if result["status"] == "undone" else "not_undone"}
 
-    def _made(self, operation: type[Operation], step: Step) -> Operation:
-        context = Context(check_mode=self._check_mode, deadline=time.monotonic() + step.timeout)
+    def _made(self, operation: type[Operation], step: Step, tell: child.Tell) -> Operation:
+        context = Context(
+            check_mode=self._check_mode,
+            deadline=time.monotonic() + step.timeout,
+            progress=lambda told: tell(mask(told, self._secrets)),
+        )
         return operation(resolve(step.options, self._secrets), context)
 
-    def _timed(self, step: Step, work: Callable[[type[Operation]], Result]) -> Result:
+    def _timed(self, step: Step, work: Callable[[type[Operation], child.Tell], Result]) -> Result:
         started = time.monotonic()
         try:
             operation = self._registry[step.operation]  # here, so that no later process has to load it again
         except Exception as error:  # noqa: BLE001  # this host's Python may lack what one operation imports
             return {**_failure(f"{step.operation} cannot be loaded here: {error!r}"), "applied": False, "seconds": 0.0}
         try:
-            result = child.call(lambda: mask(_guarded(lambda: work(operation)), self._secrets), step.timeout)
+            result = child.call(
+                lambda tell: mask(_guarded(lambda: work(operation, tell)), self._secrets),
+                step.timeout,
+                lambda told: self._hear(step, told),
+            )
             _load(result.pop("loaded", []))
         except child.TimedOut:
             result = _failure(

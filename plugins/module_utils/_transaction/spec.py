@@ -41,5 +41,7 @@ OPTIONS: dict[str, Any] = {
     "lock_wait": {"type": "float", "default": 30.0},
     "preempt_after": {"type": "float", "default": 10.0},
     "validate_only": {"type": "bool", "default": False},
+    "detach": {"type": "bool", "default": False},
+    "follow": {"type": "str"},
 }
 CONSTRAINTS: dict[str, Any] = {"required_one_of": [("stages", "stages_from")]}

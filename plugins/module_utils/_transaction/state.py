@@ -9,6 +9,8 @@
     open                       the id of the rollback that is not closed yet
     <rollback_id>/journal.jsonl
     <rollback_id>/results.json
+    <rollback_id>/progress.json    see meter.py
+    <rollback_id>/detached.*       see detached.py
 """
 
 from __future__ import annotations
@@ -111,7 +113,7 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.lines: list[Line] = list(_read_lines(path))
+        self.lines: list[Line] = list(read_lines(path))
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
         if not (read_bytes(path) or b"\n").endswith(b"\n"):
@@ -155,7 +157,8 @@ class NoJournal(Journal):
         self.lines.append({"event": event, **fields})
 
 
-def _read_lines(path: str) -> Iterator[Line]:
+def read_lines(path: str) -> Iterator[Line]:
+    """The lines of a journal, none if there is none."""
     for raw in (read_bytes(path) or b"").splitlines():
         try:
             yield json.loads(raw)

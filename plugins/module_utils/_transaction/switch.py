@@ -16,7 +16,6 @@ import json
 import math
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -26,6 +25,7 @@ from typing import Any
 from .._files import read_bytes, remove_file, write_atomic
 from .._operation import OperationError
 from . import timer
+from .code import keep, paths
 from .request import RESUME, Stage, Step
 from .secrets import mask, placeholder
 from .state import BotState, Journal, Rollback, utc_now
@@ -92,9 +92,9 @@ class Switch:
         self.disarm()
         nonce = secrets.token_hex(6)
         steps = [_without_values(step) for step in safe]
-        path = [entry for entry in sys.path if os.path.isabs(entry)]
+        path = paths()
         try:
-            code = timer.keep_code(self._directory, f"switch.{nonce}.zip")
+            code = keep(self._directory, f"switch.{nonce}.zip", "fire")
             timer.rehearse(code, self._directory, json.dumps([path, [asdict(step) for step in steps]]).encode())
             armed = Armed(
                 nonce=nonce,

@@ -11,40 +11,24 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .._command import run
-from .._files import read_bytes, write_atomic
 from .._operation import OperationError
 from .._service.detach import INHERITED, start_detached
+from .code import command
 
 if TYPE_CHECKING:  # never run: Ansible packs what it sees imported
     from . import fire  # noqa: F401  # named for Ansible
 
-LAUNCH = "import sys; sys.path.insert(0, sys.argv[1]); __import__(sys.argv[2], fromlist=['main']).main(*sys.argv[3:])"
 SYSTEMD_TIMEOUT = 15.0
 REHEARSAL_TIMEOUT = 30.0
 
 
-def keep_code(directory: str, name: str) -> tuple[str, str]:
-    """Copy the archive that this code is imported from: a module's is gone soon. Returns it and the module to run.
-
-    Code that lies in a plain directory is used where it is.
-    """
-    package = str(__package__)
-    archive = getattr(getattr(sys.modules[__name__].__spec__, "loader", None), "archive", None)
-    if archive is None:
-        root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-        return root, ".".join([*package.split(".")[-2:], "fire"])
-    write_atomic(os.path.join(directory, name), read_bytes(os.path.abspath(archive)) or b"", mode=0o600)
-    return name, f"{package}.fire"
-
-
 def rehearse(code: tuple[str, str], directory: str, steps: bytes) -> None:
     """Let what would fire look at the steps, with the same Python and code; raises OperationError if it cannot."""
-    finished = run(_command(code, "rehearse"), timeout=REHEARSAL_TIMEOUT, cwd=directory, stdin=steps)
+    finished = run(command(code, "rehearse"), timeout=REHEARSAL_TIMEOUT, cwd=directory, stdin=steps)
     if finished.code:
         raise OperationError(finished.last_lines(1) or f"its rehearsal ended with exit code {finished.code}")
 
@@ -52,7 +36,7 @@ def rehearse(code: tuple[str, str], directory: str, steps: bytes) -> None:
 def start(code: tuple[str, str], directory: str, bot: str, nonce: str, seconds: float) -> str | None:
     """Returns the timer's unit, None for a process. ``seconds`` are by the monotonic clock."""
     if not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
-        start_detached(_command(code, "wait", nonce), cwd=directory)
+        start_detached(command(code, "wait", nonce), cwd=directory)
         return None
     unit = f"botfleet-switch-{re.sub('[^A-Za-z0-9_.-]', '_', bot)}-{nonce}"
     finished = run(
@@ -60,7 +44,7 @@ def start(code: tuple[str, str], directory: str, bot: str, nonce: str, seconds: 
             *("systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--on-active={round(seconds * 1000)}ms"),
             *("--timer-property=AccuracySec=100ms", f"--property=WorkingDirectory={directory}"),
             *(f"--setenv={name}={os.environ[name]}" for name in INHERITED if name in os.environ),
-            *("--", *(word.replace("$", "$$") for word in _command(code, "fire", nonce))),
+            *("--", *(word.replace("$", "$$") for word in command(code, "fire", nonce))),
         ],
         timeout=SYSTEMD_TIMEOUT,
         environment={"LC_ALL": "C"},
@@ -75,7 +59,3 @@ def cancel(unit: str | None) -> None:
     if unit:
         with suppress(OperationError):
             run(["systemctl", "--no-ask-password", "stop", f"{unit}.timer"], timeout=SYSTEMD_TIMEOUT)
-
-
-def _command(code: tuple[str, str], *arguments: str) -> list[str]:
-    return [sys.executable, "-I", "-c", LAUNCH, *code, *arguments]

@@ -9,12 +9,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ansible_collections.tradeops.botfleet as collection
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._agent import Agent
 
 from tests.peers.armed import arm
 
@@ -31,17 +33,22 @@ class Run:
 
 
 class Controller:
-    """Runs plays in a directory of its own. path: how their transactions are to get to the host."""
+    """Runs plays in a directory of its own. path: how their transactions are to get to the host.
 
-    def __init__(self, root: Path, path: str = "module") -> None:
+    collections: where Ansible finds the collection; agent: what an armed host has of it
+    """
+
+    def __init__(
+        self, root: Path, path: str = "module", collections: Path = COLLECTIONS, agent: Agent | None = None
+    ) -> None:
         self.root = root
         self.path = path
         if path == "agent":
             (root / "state").mkdir()
-            arm(root / "state")
+            arm(root / "state", agent)
         self.environment = {
             **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_COLLECTIONS_PATH": str(collections),
             "ANSIBLE_HOME": str(root / "ansible"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
@@ -51,7 +58,8 @@ class Controller:
 
     def play(self, tasks: list[dict[str, Any]], *arguments: str, files: tuple[str, ...] = (), **variables: Any) -> Run:
         """Run tasks on a host named bot-1, each whatever came before; those with ``register`` are results."""
-        results = self.root / "results.json"
+        results = self.root / f"results-{threading.get_ident()}.json"
+        results.unlink(missing_ok=True)
         names = [task["register"] for task in tasks if "register" in task]
         pairs = ", ".join(f"{name!r}: {name} | default(none)" for name in names)
         keep = {"ansible.builtin.copy": {"content": f"{{{{ {{{pairs}}} | to_json }}}}", "dest": str(results)}}
@@ -72,7 +80,7 @@ class Controller:
                 {**keep, "check_mode": False, "diff": False},
             ],
         }
-        playbook = self.root / "play.yml"
+        playbook = self.root / f"play-{threading.get_ident()}.yml"
         playbook.write_text(json.dumps([play]))
         done = subprocess.run(
             [sys.executable, "-m", "ansible", "playbook", "-i", "bot-1,", str(playbook), *arguments],

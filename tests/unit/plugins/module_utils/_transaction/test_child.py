@@ -47,7 +47,7 @@ def test_a_step_that_starts_the_next_thing_after_each_failure_is_ended_with_all_
     """Killed one by one, a parent goes on with what comes after the child that failed, and that one gets away."""
     marker = f"300.{os.getpid()}"
 
-    def stubborn() -> dict[str, Any]:
+    def stubborn(_tell: child.Tell) -> dict[str, Any]:
         while True:
             subprocess.call(["sleep", marker], start_new_session=True)
 
@@ -60,7 +60,7 @@ def test_a_step_that_starts_the_next_thing_after_each_failure_is_ended_with_all_
 def test_a_daemon_that_left_its_parents_is_found_on_a_time_out() -> None:
     marker = f"301.{os.getpid()}"
 
-    def daemonise() -> dict[str, Any]:
+    def daemonise(_tell: child.Tell) -> dict[str, Any]:
         if os.fork() == 0:
             subprocess.Popen(["sleep", marker], start_new_session=True)
             os._exit(0)
@@ -74,7 +74,7 @@ def test_a_daemon_that_left_its_parents_is_found_on_a_time_out() -> None:
 
 
 def test_a_process_that_is_killed_gives_no_answer() -> None:
-    def suicide() -> dict[str, Any]:
+    def suicide(_tell: child.Tell) -> dict[str, Any]:
         os.kill(os.getpid(), signal.SIGKILL)
         return {}
 
