@@ -15,6 +15,8 @@ description:
     sentence, and at the end a table that names every bot that is not restored.
   - It displays only. Every figure in the record comes from task results, and the exit code is Ansible's.
   - Tasks of this collection's roles, and tasks that use M(tradeops.botfleet.transaction), are shown this way.
+  - Of a transaction with O(tradeops.botfleet.transaction#module:detach=true), it shows how far the step under way is,
+    in bytes, with rate and time left. In lines, that is said every 10 s.
   - Times in brackets are those since the decision, or since the first task if that is not known.
 notes:
   - With C(callbacks_enabled = tradeops.botfleet.timeline), it adds its lines to those of whatever callback has the

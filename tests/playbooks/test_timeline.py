@@ -13,11 +13,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.peers.slow import make_collections
 from tests.peers.ssh import free_port
 from tests.peers.terminal import Terminal
 
@@ -187,6 +190,61 @@ def test_through_a_pipe(flags: Flags) -> None:
     assert any(re.match(r"halt ends: 2 ok, 1 failed, 1 unreachable, after \d", line) for line in lines)
     assert sum(line.startswith("broken halt FAILED: ") for line in lines) == 1
     assert r"\x1b[2J" in done.stdout, "what a name holds is spelled out"
+
+
+class Slow:
+    """A bot whose database takes long to back up, detached."""
+
+    def __init__(self, flags: Flags, seconds: float) -> None:
+        """seconds: that it takes, once it has begun."""
+        self.flags, root = flags, flags.root
+        copy = {"path": f"{root}/copy", "gate": f"{root}/gate"}
+        stage = {"name": "preserve", "steps": [{"name": "Back up the database", "slow_copy": copy}]}
+        own = {"rollback_id": "rb-1", "state_dir": "{{ state }}", "stages": [stage], "detach": True}
+        self.play = {**HALT, "tasks": [{"name": "Preserve", "tradeops.botfleet.transaction": own}]}
+        self.settings = {"ANSIBLE_COLLECTIONS_PATH": str(make_collections(root / "collections"))}
+        threading.Thread(target=self._open, args=[seconds], daemon=True).start()
+
+    def _open(self, seconds: float) -> None:
+        while not (self.flags.root / "copy.log").exists():
+            time.sleep(0.1)
+        time.sleep(seconds)
+        (self.flags.root / "gate").touch()
+
+
+FAR = r"quick: Back up the database, \d+ %, \d\.\d of 3\.0 GB, [\d.]+ MB/s, [\d.]+ (?:s|min) "
+
+
+def test_how_far_a_detached_step_is_on_a_terminal(flags: Flags) -> None:
+    slow = Slow(flags, 15)
+    seen = flags.terminal(flags.argv(slow.play, limit="quick"), {**OWNER, **slow.settings})
+    assert seen.code == 0 and "Back up the database" not in seen.text
+    shown = {found[0] for frame in seen.frames if (found := re.search(FAR, frame))}
+    assert len(shown) > 1, "it moves"
+    assert any(
+        "░" in frame and re.search(rf"^{FAR}.*\nwaiting for quick, ", frame, re.MULTILINE) for frame in seen.frames
+    )
+
+
+def test_how_far_a_detached_step_is_in_a_log(flags: Flags) -> None:
+    """As in AWX: beside another callback, one line each 10 s."""
+    slow = Slow(flags, 28)
+    done = flags.pipe(flags.argv(slow.play, limit="quick"), {**GUEST, **slow.settings})
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = re.findall(
+        rf"^\[ *([\d.]+) s\] preserve: 0 of 1, 0 ok; waiting for quick, \d+ s; {FAR}", done.stdout, re.MULTILINE
+    )
+    times = [float(seconds) for seconds in said]
+    assert 2 <= len(times) <= 4 and times[1] - times[0] > 9, done.stdout
+    assert "Back up the database" not in done.stderr
+
+
+def test_how_far_a_detached_step_is_without_the_timeline(flags: Flags) -> None:
+    """Whatever callback has the output, which may be a document, it stays as it is."""
+    slow = Slow(flags, 22)
+    done = flags.pipe(flags.argv(slow.play, limit="quick"), slow.settings)
+    assert done.returncode == 0 and re.search(rf"^{FAR}", done.stderr, re.MULTILINE), done.stdout + done.stderr
+    assert "Back up the database" not in done.stdout
 
 
 def test_verbose_has_a_line_for_each_stage_of_a_bot(flags: Flags) -> None:

@@ -10,16 +10,18 @@ from typing import Callable
 
 from .._clock import duration
 from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress, Stage
-from .text import cells, fit, names, pad
+from .report import told
+from .text import cells, fit, names, pad, plain
 
 Paint = Callable[[str, str], str]
 BAR = (8, 40)  # columns
 NAME = len("preserve")
+ROWS = 5  # bots whose steps are shown
 PARTS = ((OK, "█"), (FAILED, "▓"), (UNREACHABLE, "▓"), (SKIPPED, "▒"), (STORED, "▒"), (HELD, "▒"))
 
 
 def area(progress: Progress, title: str, doing: str, now: float, width: int, height: int, paint: Paint) -> list[str]:
-    """A line above the bars, the bars, and a line below: ``doing``, or who is being waited for.
+    """A line above the bars, the bars, how far bots are, and a line below: ``doing``, or who is being waited for.
 
     paint: gives a text the colour of a status. No line is wider than ``width``.
     """
@@ -32,6 +34,7 @@ def area(progress: Progress, title: str, doing: str, now: float, width: int, hei
         rest = width - NAME - 4 - length
         drawn = _bar(stage, length, paint) if rest > 0 else ""
         lines.append(f"{pad(fit(stage.name, NAME), NAME)}  {drawn}  {fit(counts[stage.name], rest)}".rstrip())
+    lines += [fit(line, width) for line in reports(progress, ROWS)]
     lines.append(fit(waiting(progress, now, width) or doing, width))
     lines = lines if lines[-1] else lines[:-1]
     return lines if len(lines) < height else [lines[0], *lines[len(lines) - max(height - 2, 0) :]]
@@ -45,6 +48,13 @@ def waiting(progress: Progress, now: float, room: int) -> str:
     tail = f", {duration(progress.waited(now))}"
     tail += f"; {len(progress.not_sent)} more wait for a free fork" if progress.not_sent else ""
     return f"waiting for {names(bots, room - len('waiting for ') - cells(tail))}{tail}"
+
+
+def reports(progress: Progress, most: int) -> list[str]:
+    """How far the steps of bots are, of ``most`` of them: ``db-1: Back up the database, 41 %, 1.2 of 2.9 GB, …``."""
+    lines = [f"{plain(bot)}: {told(report)}" for bot, report in progress.reports.items()]
+    more = len(lines) - most
+    return [*lines[:most], f"and {more} more"] if more > 0 else lines
 
 
 def _counts(stage: Stage) -> str:

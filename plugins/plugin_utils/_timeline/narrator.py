@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._clock import duration
-from .area import waiting
+from .area import reports, waiting
 from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress, Stage
 from .text import names
 
@@ -16,6 +16,7 @@ HEARTBEAT = 10.0  # s without a line, so that a job never looks dead
 PAUSE = 1.0  # s between two lines that only say how far it is
 WORST_FIRST = (UNREACHABLE, FAILED, HELD, OK, STORED, SKIPPED)  # skipped counts only where nothing else was done
 ROOM = 100  # columns to say who is waited for
+REPORTS = 3  # bots of which a line says how far they are
 
 
 class Narrator:
@@ -59,7 +60,8 @@ class Narrator:
         self._said(now)
         stage = self._all(self._stages)
         done = f": {stage.done} of {stage.total}, {stage.counts()}" if stage else ""
-        return [f"{label(self._stages)}{done}; {waiting(self._progress, now, ROOM)}".removesuffix("; ")]
+        said = [f"{label(self._stages)}{done}", waiting(self._progress, now, ROOM), *reports(self._progress, REPORTS)]
+        return ["; ".join(filter(None, said))]
 
     def _all(self, stages: Sequence[str]) -> Stage | None:
         """The stages of one transaction come in together: for each bot, the worst of what they came to."""

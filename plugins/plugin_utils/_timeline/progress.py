@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .report import Report
+
 OK, STORED, FAILED, UNREACHABLE, SKIPPED, HELD = "ok", "stored", "failed", "unreachable", "skipped", "held"
 COUNTED = (OK, STORED, FAILED, UNREACHABLE, SKIPPED, HELD)
 
@@ -46,6 +48,7 @@ class Progress:
         self.stages: dict[str, Stage] = {}
         self._waiting: dict[str, float] = {}  # when each bot was sent its steps, the longest ago first
         self._not_sent: set[str] = set()
+        self.reports: dict[str, Report] = {}  # how far each bot's step is, while it says so
 
     def begin(self, stages: Iterable[str], bots: Iterable[str], total: int, now: float) -> None:
         """A task with these stages is next for these bots, out of ``total`` in all batches."""
@@ -59,10 +62,16 @@ class Progress:
         self._not_sent.discard(bot)
         self._waiting[bot] = now
 
+    def reported(self, bot: str, report: Report) -> None:
+        """Its transaction is followed, and this far."""
+        if bot in self._waiting:
+            self.reports[bot] = report
+
     def received(self, bot: str, outcomes: Mapping[str, str], now: float) -> list[Stage]:
         """Its result is here, an outcome for each stage; returns the stages that ended with it."""
         self._not_sent.discard(bot)
         self._waiting.pop(bot, None)
+        self.reports.pop(bot, None)
         ended = []
         for name, outcome in outcomes.items():
             stage = self.stages.setdefault(name, Stage(name, 0, now))

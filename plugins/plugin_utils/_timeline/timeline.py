@@ -21,9 +21,11 @@ from .._clock import duration, epoch
 from .._exposure import GUARDED
 from .._summary import summary
 from .area import area
+from .channel import CHANNEL
 from .narrator import Narrator
 from .outcome import Outcome
 from .progress import FAILED, HELD, OK, SKIPPED, STORED, UNREACHABLE, Progress
+from .report import report_from
 from .screen import Screen, Ticker, outliving_its_reader
 from .text import names, plain, wrapped
 
@@ -96,6 +98,7 @@ class Timeline:
             self.say(f"rollback {self._rollback_id or 'begins'}")
             if self._screen:
                 self._screen.open()
+            CHANNEL.open()
             self._ticker = Ticker(FRAME if self._live else BEAT, self._tick)
         if not self._live:
             self._say_all(lines)
@@ -198,9 +201,13 @@ class Timeline:
             self._ticker.stop()
             if self._screen:
                 self._screen.close()
+            CHANNEL.close()
         self._ticker = None
 
     def _tick(self) -> None:
+        with self._display._lock:
+            for bot, said in CHANNEL.heard():
+                self._progress.reported(bot, report_from(said))
         if self._screen:
             self._screen.refresh()
             return

@@ -10,6 +10,7 @@ import re
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.area import area, waiting
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.progress import Progress
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.report import Report
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.text import cells
 
 AFTER = ("preserve", "revert", "resume", "verify")
@@ -104,3 +105,21 @@ def test_who_is_waited_for_and_for_how_long() -> None:
         progress.received(bot, {"halt": "ok"}, 50.0)
     assert waiting(progress, 50.0, 80) == ""
     assert drawn(progress, 50.0)[-1] == "At the barrier"
+
+
+def test_how_far_the_steps_of_bots_are_stands_below_the_bars() -> None:
+    progress = Progress()
+    progress.begin(["preserve"], fleet(8), 8, 0.0)
+    for bot in fleet(7):
+        progress.sent(bot, 0.0)
+        progress.reported(bot, Report("Back up the database", "copying trades", 1.2e9, 2.9e9, 104e6, 16.3))
+    progress.reported("tn-7", Report("Nobody waits for it"))
+    lines = drawn(progress, 12.0)
+    assert lines[2] == "qt-0: Back up the database, 41 %, 1.2 of 2.9 GB, 104 MB/s, 16 s left, copying..."
+    assert lines[7:] == [
+        "and 2 more",
+        "waiting for qt-0, tn-1, qt-2, tn-3 and 3 more, 12 s; 1 more wait for a free fork",
+    ]
+    progress.received("qt-0", {"preserve": "ok"}, 13.0)
+    assert not any(line.startswith("qt-0: ") for line in drawn(progress, 13.0))
+    assert all(cells(line) <= 40 for line in drawn(progress, 13.0, 40))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.narrator import Narrator
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.progress import Progress
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.report import Report
 
 AFTER = ("preserve", "revert", "resume", "verify")
 
@@ -96,3 +97,19 @@ def test_without_names_of_stages_it_still_says_who_is_waited_for() -> None:
     run = Run(1)
     run.begin((), run.bots, 0.0)
     assert run.narrator.tick(10.0) == ["transaction; waiting for bot-0, 10 s"]
+
+
+def test_how_far_a_step_is_is_said_where_a_line_is_due() -> None:
+    run = Run(5)
+    run.begin(("preserve",), run.bots[:4], 0.0)
+    for second in range(1, 25):
+        for bot in run.bots[:4]:
+            run.progress.reported(bot, Report("Back up", "copying", second * 1e8, 3e9))
+        run.lines += run.narrator.tick(float(second))
+    first, second_one = run.lines[1:]
+    assert first == (
+        "preserve: 0 of 5, 0 ok; waiting for bot-0, bot-1, bot-2 and bot-3, 10 s; "
+        "bot-0: Back up, 33 %, 1.0 of 3.0 GB, copying; bot-1: Back up, 33 %, 1.0 of 3.0 GB, copying; "
+        "bot-2: Back up, 33 %, 1.0 of 3.0 GB, copying; and 1 more"
+    )
+    assert ", 20 s; bot-0: Back up, 66 %, 2.0 of 3.0 GB, copying; " in second_one

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.channel import CHANNEL
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.outcome import Outcome
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.timeline import Timeline
 
@@ -138,3 +140,14 @@ def test_a_bot_whose_rollback_is_closed_is_asked_even_after_a_bad_batch(run: Run
     barrier(run)
     run.begin(AFTER, "tn-3")
     assert run.said()[-1] == "preserve, revert, resume and verify begin: 1 of 3 bots"
+
+
+def test_what_a_worker_tells_reaches_it_while_it_runs(run: Run) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if CHANNEL.tell("tn-1", {"step": "Back up", "done": 1, "total": 2}) else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    run.timeline._tick()
+    assert run.timeline._progress.reports["tn-1"].done == 1
+    run.timeline.finish(failed=False)
+    assert not CHANNEL.tell("tn-1", {}), "nobody listens any more"
