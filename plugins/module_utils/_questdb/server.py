@@ -1,0 +1,165 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server as its service, its files and its answers show it together. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from contextlib import suppress
+from typing import Any
+
+from .._operation import Context, OperationError, State, absolute_path
+from .._operations.bot_service import BotService
+from .._service.bot import Bot, state_of
+from .._service.run import start
+from .._service.stop import prove_stopped, stop
+from .client import Client
+from .instance import Instance
+
+SERVICE: dict[str, Any] = {name: spec for name, spec in BotService.OPTIONS.items() if name != "state"}
+"""Suboptions that say how the server is started and stopped, those of bot_service."""
+
+APPEAR_TIME = 5.0
+"""Seconds within which a server that was started must be seen."""
+
+OWN_TABLES = ("sys.", "_query_trace", "telemetry")
+"""How the directories begin that the server writes by itself."""
+
+TRANSACTIONS = ("_txn", os.path.join("txn_seq", "_txnlog"))
+"""Files of a table that every committed write changes, and nothing else does."""
+
+
+class Server:
+    """One instance, its service, and its client."""
+
+    def __init__(self, options: dict[str, Any], context: Context, instance: Instance, client: Client) -> None:
+        self._given = options
+        self.options = service_options(options["service"])
+        self.context = context
+        self.instance = instance
+        self.client = client
+        self.name: str = self.options["name"]
+        self.start_timeout: float = options["start_timeout"]
+        self._bot = Bot(self.options, context)
+
+    def within(self, context: Context) -> Server:
+        """The same with another time limit."""
+        return Server(self._given, context, self.instance, self.client)
+
+    def is_running(self) -> bool:
+        """Whether its service runs, or is about to."""
+        reading, owned = self._bot.look()
+        return bool(owned.all) or not reading.is_down
+
+    def check(self) -> None:
+        """OperationError where the service runs and does not have this instance open, or the other way round."""
+        held = self.instance.is_held()
+        reading, owned = self._bot.look()
+        state = state_of(reading, owned)
+        running = bool(owned.all) or not reading.is_down
+        if held and not running:
+            raise OperationError(
+                f"a server has {self.instance.root} open, which is not {self.name} ({state}): name in service "
+                "what runs it"
+            )
+        if running and not held and state not in ("starting", "restarting"):
+            raise OperationError(
+                f"{self.name} runs, but has not {self.instance.root} open: correct root, or name another service"
+            )
+
+    def command(self) -> tuple[list[str], str, dict[str, str]] | None:
+        """Command, directory and QDB_ variables of the running server; None if none can be seen."""
+        _reading, owned = self._bot.look()
+        found = [process for process in owned.all if "-d" in process.command]
+        if not found:
+            return None
+        process = found[0]
+        variables: dict[str, str] = {}
+        with suppress(OSError):
+            with open(f"/proc/{process.pid}/environ", "rb") as handle:
+                words = handle.read().decode("utf-8", "replace").split("\0")
+            variables = dict(word.split("=", 1) for word in words if word.startswith("QDB_") and "=" in word)
+        return list(process.command), process.cwd or "/", variables
+
+    def start(self) -> None:
+        """Start it, and wait until it answers. OperationError if it ends instead, or takes too long."""
+        start(self._bot)
+        self.wait_until_up()
+
+    def wait_until_up(self) -> None:
+        """Until it answers."""
+        begun = time.monotonic()
+        timeout = self.context.remaining(self.start_timeout)
+        seen = False
+        looked = 0.0
+        while not (self.instance.is_held() and self.client.is_up()):
+            waited = time.monotonic() - begun
+            if waited - looked >= 0.2:
+                looked = waited
+                seen = self._lives(seen, waited)
+            if waited > timeout:
+                raise OperationError(
+                    f"{self.name} did not answer within {timeout:g} s: raise start_timeout{self.log()}"
+                )
+            time.sleep(0.02)
+
+    def stop(self, *, force: bool = False) -> None:
+        """Stop it, and prove by its processes and by the lock of its files that it is gone.
+
+        force: kill what does not end in time, whatever the service says
+        """
+        bot = Bot({**self.options, "force": True}, self.context) if force else self._bot
+        stop(bot)
+        prove_stopped(bot)
+        if self.instance.is_held():
+            raise OperationError(
+                f"{self.name} is stopped, but another process has {self.instance.root} open: stop that, too"
+            )
+
+    def log(self) -> str:
+        """The end of its log, for a message."""
+        return self._bot.log()
+
+    def _lives(self, seen: bool, waited: float) -> bool:
+        """Whether its process is there; OperationError if it was, or should be by now."""
+        reading, owned = self._bot.look()
+        if owned.main is not None and reading.state in ("", "running", "starting"):
+            return True
+        gone = seen or waited > APPEAR_TIME or reading.state in ("restarting", "failed")
+        if gone and reading.state != "starting":
+            words = f" (systemd says {reading.words})" if reading.words else ""
+            raise OperationError(f"{self.name} ended while it was starting{words}{self.log()}")
+        return seen
+
+
+def service_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The suboptions with their defaults, and paths made absolute."""
+    options = {name: spec.get("default") for name, spec in SERVICE.items()}
+    options.update({name: value for name, value in given.items() if value is not None})
+    for name, spec in SERVICE.items():
+        if spec["type"] == "path" and options[name] is not None:
+            options[name] = absolute_path(f"service.{name}", options[name])
+    needed = {"script": ("chdir",), "process": ("chdir", "command")}.get(options["manager"], ())
+    for name in needed:
+        if not options[name]:
+            raise OperationError(f"service.{name} is missing, which manager {options['manager']} needs: give it")
+    if options["manager"] == "script" and not options["start_command"]:
+        raise OperationError("service.start_command is missing, without which the server cannot be started: give one")
+    return options
+
+
+def transactions(db: str) -> State:
+    """A digest of what each table has committed: the same twice means that nothing was written in between."""
+    found: State = {}
+    for name in sorted(os.listdir(db)):
+        if name.startswith(OWN_TABLES) or not os.path.isdir(os.path.join(db, name)):
+            continue
+        digest = hashlib.sha256()
+        for file in TRANSACTIONS:
+            with suppress(FileNotFoundError), open(os.path.join(db, name, file), "rb") as handle:
+                digest.update(handle.read())
+        found[name] = digest.hexdigest()
+    return found
