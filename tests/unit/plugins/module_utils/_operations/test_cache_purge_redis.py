@@ -373,7 +373,8 @@ def test_s2_7_a_user_who_may_not_flush_changes_nothing(bot: Bot, asks: bool) -> 
 
 def test_s2_7_credentials_are_nowhere(tmp_path: pathlib.Path) -> None:
     """S2.7: neither good nor bad ones are in an outcome, or in what is kept."""
-    with redis_serving("--requirepass", PASSWORD, ready=False) as guarded:
+    with redis_serving() as guarded:
+        guarded.client().config_set("requirepass", PASSWORD)  # on its command line every process could read it
         theirs = Bot(guarded, tmp_path)
         wrong = theirs.run(credentials={"password": "CANARY-wrong"})
         assert f"Redis at {guarded.socket} db 0 does not accept the credentials (" in wrong.message

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would leave the live database with a restore, and whether that is allowed. PRIVATE to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._operation import OperationError
+from .source import Source
+from .tables import Table
+from .verify import changed, discarded, named
+
+
+def loss(
+    tables: Mapping[str, Table] | None, source: Source, marker: Mapping[str, Any] | None
+) -> tuple[dict[str, int], list[str]]:
+    """Rows by table that are live and not in the source, and tables that were changed in ways no count shows."""
+    if tables is None or source.tables is None:
+        return {}, []
+    lost = discarded(tables, source.tables)
+    left_behind = marker.get("transactions") or {} if marker else {}
+    return lost, [name for name in changed(tables, source.tables, left_behind) if name not in lost]
+
+
+def refuse_loss(
+    root: str,
+    source: Source,
+    tables: Mapping[str, Table] | None,
+    lost: Mapping[str, int],
+    other: list[str],
+    *,
+    allowed: bool,
+) -> None:
+    """OperationError where something would leave the live database and that is not allowed."""
+    if allowed:
+        return
+    mend = "set allow_discard to go on, they stay in the safety copy"
+    if tables is None or source.tables is None:
+        what = f"the rows of {root}" if tables is None else f"the rows of {source.path}"
+        raise OperationError(f"{what} cannot be counted, so nobody knows which would be discarded: {mend}")
+    if lost:
+        raise OperationError(
+            f"{root} has rows that {source.path} (taken {source.taken}) has not, they would be discarded "
+            f"({named(lost)}): {mend}"
+        )
+    if other:
+        raise OperationError(
+            f"{root} was changed since {source.path} was taken ({source.taken}), and no count shows how "
+            f"({', '.join(other)}): set allow_discard to go on, the tables stay in the safety copy"
+        )

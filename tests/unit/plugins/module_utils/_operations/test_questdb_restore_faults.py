@@ -1,0 +1,282 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong after the point of no return ends in the old state, with every row in it (S1.7)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils import _process
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import preflight, server
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.client import Client
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.rehearse import Boot, rehearsed
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.restore import Restoration
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import wait_for_wal
+from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.restored_questdb import (
+    JAR,
+    LATER,
+    ROWS,
+    Place,
+    fresh,
+)
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with fresh(tmp_path_factory) as place:
+        yield place
+
+
+def damaged_before_it_was_taken(place: Place) -> None:
+    """A backup whose manifest is right, of a database whose column was cut off already."""
+    column = next((place.backup() / "db").glob("fills~*/2026-01-01/price.d"))
+    os.truncate(column, 0)
+    place.redescribe("cold")
+
+
+def test_s1_7_damage_that_only_a_look_at_each_column_finds(place: Place) -> None:
+    """S1.7: counts are right and the health is 200; reading the column fails, or crashes the server."""
+    damaged_before_it_was_taken(place)
+    before = place.content()
+    left = place.run(allow_discard=True, on_failure="leave")
+    assert left.status == "failed"
+    assert "columns of table fills cannot be read" in left.message and "was left so" in left.message
+    assert left.message.endswith("put it back with reverted")
+    if not place.pids():
+        place.start()
+    assert place.rows() == ROWS
+    back = place.run(state="reverted", allow_discard=True)
+    assert back.status == "changed", back.message
+    assert place.content() == before
+    failed = place.run(allow_discard=True, rehearse=True)
+    assert failed.status == "failed" and "columns of table fills" in failed.message
+    assert "again what it was" not in failed.message  # there was no downtime at all
+    failed = place.run(allow_discard=True)
+    assert failed.status == "failed" and "columns of table fills" in failed.message
+    assert failed.message.endswith("the database is again what it was before")
+    assert place.content() == before
+    assert place.run("prove").status == "failed"
+
+
+@pytest.mark.parametrize("step", ["start", "settle", "verify"])
+def test_s1_7_a_server_that_is_killed(place: Place, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S1.7: whoever killed it, the old state comes back."""
+    before = place.content()
+    wait = server.Server.wait_until_up
+
+    def kill(*_: Any) -> None:
+        monkeypatch.undo()
+        pids = place.pids()
+        assert len(pids) == 1
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    if step == "start":
+
+        def waiting(self: server.Server) -> None:
+            kill()
+            wait(self)
+
+        monkeypatch.setattr(server.Server, "wait_until_up", waiting)
+    else:
+        plain = getattr(Restoration, f"_{step}")
+
+        def stepping(self: Restoration) -> Any:
+            kill()
+            return plain(self)
+
+        monkeypatch.setattr(Restoration, f"_{step}", stepping)
+    failed = place.run(allow_discard=True)
+    assert failed.status == "failed"
+    assert failed.message.endswith("the database is again what it was before")
+    assert place.content() == before
+    assert len(place.pids()) == 1
+
+
+@pytest.mark.parametrize("step", ["stage", "start"])
+def test_s1_7_a_restore_that_is_asked_to_end(place: Place, step: str) -> None:
+    """S1.7: SIGTERM leaves time to put things right, and that time is taken."""
+    before = place.content()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):  # this process must not go on with the tests, and its exit code tells
+            plain = getattr(Restoration, f"_{step}")
+
+            def asked(self: Restoration) -> Any:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return plain(self)
+
+            setattr(Restoration, f"_{step}", asked)
+            outcome = place.run(allow_discard=True)
+            os._exit(0 if "was ended by SIGTERM" in outcome.message else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert place.content() == before
+    assert place.names("botfleet", "stage") == []
+    outcome = place.run(check=True, allow_discard=True)
+    assert outcome.before is not None and outcome.before["interrupted"] is None
+
+
+def test_s1_7_a_server_that_hangs_when_it_is_to_stop(place: Place) -> None:
+    """S1.7: without force it is not killed, and nothing was touched; with it, the next run goes on."""
+    before = place.content()
+    (pid,) = place.pids()
+    os.kill(pid, signal.SIGSTOP)
+    impatient = {**place.service, "timeout": 1}
+    failed = place.run(allow_discard=True, service=impatient, start_timeout=1)
+    assert failed.status == "failed"
+    assert "did not stop within 1 s" in failed.message and "run it again" in failed.message
+    assert place.safety() == [] and place.pids() == [pid]
+    assert place.run(check=True, allow_discard=True).message.startswith(f"start {place.root} again")
+    forced = place.run(allow_discard=True, service={**impatient, "force": True}, start_timeout=20)
+    assert forced.status == "changed", forced.message
+    assert forced.change is not None and forced.change["rows_discarded"] == {"fills": LATER}
+    assert place.content()["fills"] == before["fills"][:ROWS]
+
+
+class Writer:
+    """Writes one row after the other as long as it lives, again if nobody takes it, and knows which were taken."""
+
+    def __init__(self, place: Place) -> None:
+        self.taken: list[int] = []
+        self.unsure: list[int] = []
+        self._client = Client(place.server.access, timeout=5)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+
+    def _write(self) -> None:
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            try:
+                self._client.query(
+                    f"insert into fills values ('2026-04-01T00:00:00Z', 'W', 'buy', 1.0, {number}, 'written')"
+                )
+                self.taken.append(number)
+                time.sleep(0.01)
+            except OperationError:
+                self.unsure.append(number)
+                time.sleep(0.02)
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def test_s1_7_a_writer_that_goes_on_writing_loses_no_row(place: Place) -> None:
+    """S1.7: each row that the server took is live or in a safety copy, none is lost, and the count is exact."""
+    writer = Writer(place)
+    try:
+        while len(writer.taken) < 20:
+            time.sleep(0.01)
+        done = place.run(allow_discard=True, rehearse=True)
+        enough = len(writer.taken) + 5
+        while len(writer.taken) < enough:
+            time.sleep(0.01)
+    finally:
+        writer.end()
+    assert done.status == "changed", done.message
+    assert done.change is not None
+    found = written(place.server.client)
+    kept: list[int] = []
+    for copy in place.safety():
+        boot = Boot(place.server.command)
+        instance, access, db = Instance(str(place.root)), place.server.access, str(copy / "db")
+        with rehearsed(instance, boot, access, db, str(place.path / "boot"), restore=False, timeout=60) as client:
+            kept += written(client)
+            rows = client.query("select count() from fills").rows[0][0]
+    assert set(writer.taken) <= {*found, *kept}
+    assert {*found, *kept} <= {*writer.taken, *writer.unsure}
+    assert len(found) + len(kept) == len({*found, *kept})
+    assert len(found) > 0 and len(kept) >= 20
+    assert done.change["exact"] is True
+    assert done.change["rows_discarded"] == {"fills": rows - ROWS}
+    assert rows == ROWS + LATER + len(kept)
+
+
+def written(client: Client) -> list[int]:
+    """The numbers of the writer's rows that a database has, once all have arrived."""
+    limit = time.monotonic() + 30
+    wait_for_wal(client, lambda: limit - time.monotonic())
+    return [int(row[0]) for row in client.query("select amount from fills where symbol = 'W'").rows]
+
+
+def test_s1_7_rows_that_come_while_it_stops_are_not_discarded_unasked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1.7: the plan found nothing to discard, and so nothing is."""
+    assert place.run(allow_discard=True).status == "changed"
+    shutil.rmtree(place.backups / "cold")
+    with suppress(FileNotFoundError):
+        os.unlink(place.root / "botfleet" / "restored.json")
+    stop = server.Server.stop
+
+    def late(self: server.Server, **options: Any) -> None:
+        place.server.sql("insert into fills values ('2026-04-01', 'L', 'buy', 1.0, 1, 'late')")
+        stop(self, **options)
+
+    monkeypatch.setattr(server.Server, "stop", late)
+    failed = place.run(backup="checkpoint")
+    assert failed.status == "failed"
+    assert "while its server was being stopped" in failed.message
+    assert place.run("prove", backup="checkpoint").status == "failed"
+    place.server.wait_for_rows("fills", ROWS + 1)
+
+
+needs_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root may run the server as another user")
+
+
+@needs_user
+def test_s1_7_wrong_owners_and_a_trigger_that_cannot_be_removed(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1.7: exit code 55 at every start, after which the unit is stopped, and the old state put back."""
+    nobody = pwd.getpwnam("nobody")
+    base = Path("/var/tmp")  # pytest's own directories let nobody in
+    with fresh(tmp_path_factory, running=False, base=base) as place:
+        place.path.chmod(0o755)
+        for directory, folders, files in os.walk(place.root):
+            for name in [*folders, *files, "."]:
+                os.chown(os.path.join(directory, name), nobody.pw_uid, nobody.pw_gid)
+        jar = shutil.copy(JAR, place.path)
+        command = [jar if word == JAR else word for word in place.server.command]
+        place.service.update(user="nobody", log=str(place.root / "service.log"), command=command)
+        done = place.run(allow_discard=True)
+        assert done.status == "changed", done.message
+        owners = {path.stat().st_uid for path in [*(place.root / "db").rglob("*"), *place.safety()]}
+        assert owners == {nobody.pw_uid}
+        uids = {process.uid for process in map(_process.read, place.pids()) if process}
+        assert uids == {nobody.pw_uid}
+        assert place.rows() == ROWS
+
+        before = place.content()
+        os.chown(place.root, 0, 0)
+        place.root.chmod(0o755)
+        refused = place.run(backup="checkpoint")
+        assert refused.status == "failed" and "could not remove its trigger" in refused.message
+        monkeypatch.setattr(preflight, "_may_write", lambda *_: True)
+        failed = place.run(backup="checkpoint")
+        assert failed.status == "failed"
+        assert "ended while it was starting" in failed.message
+        assert failed.message.endswith("the database is again what it was before")
+        assert not (place.root / "_restore").exists()
+        assert place.content() == before
+        assert len(place.pids()) == 1
+        failed_copy = place.safety()[-1]
+        assert failed_copy.name.endswith(".failed")
+        assert json.loads((failed_copy / "safety.json").read_text())["reason"] == "failed"

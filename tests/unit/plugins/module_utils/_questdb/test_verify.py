@@ -1,0 +1,88 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which rows a restore would take from the live database (S1.7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.loss import loss, refuse_loss
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.source import BACKUP, Source
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import Table
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.verify import changed, differences, discarded
+
+COLUMNS = [["ts", "TIMESTAMP"]]
+
+
+def table(name: str = "fills", *, kind: str = "table", seq_txn: int | None = 3, **partitions: int) -> Table:
+    days = [[day.replace("d", "2026-01-0"), rows] for day, rows in partitions.items()]
+    rows = sum(partitions.values())
+    return Table(name, name, "", True, "DAY", "ts", False, rows, "a", "b", COLUMNS, days, seq_txn, kind)
+
+
+def by_name(*tables: Table) -> dict[str, Table]:
+    return {one.name: one for one in tables}
+
+
+def test_s1_7_rows_are_counted_by_partition() -> None:
+    """S1.7: what was dropped since makes up for nothing that was written since."""
+    backup = by_name(table(d1=10, d2=10))
+    assert discarded(by_name(table(d1=10, d2=10)), backup) == {}
+    assert discarded(by_name(table(d2=10, d3=10)), backup) == {"fills": 10}
+    assert discarded(by_name(table(d1=10, d2=13)), backup) == {"fills": 3}
+    assert discarded(by_name(table(d1=1)), backup) == {}
+    assert discarded(by_name(table("new", d1=4)), backup) == {"new": 4}
+    assert discarded(by_name(table("view", kind="materialized view", d1=4)), backup) == {}
+
+
+def test_s1_7_changes_that_no_count_shows_are_named() -> None:
+    backup = by_name(table(d1=10))
+    assert changed(by_name(table(d1=10, seq_txn=4)), backup, {}) == ["fills"]
+    assert changed(by_name(table(d1=10, seq_txn=4)), backup, {"fills": 4}) == []
+    assert changed(by_name(table(d1=10, seq_txn=2)), backup, {}) == []
+    wider = replace(table(d1=10), columns=[*COLUMNS, ["fee", "DOUBLE"]])
+    assert changed(by_name(wider), backup, {}) == ["fills"]
+    assert changed(by_name(table(d1=10), table("orders")), backup, {}) == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("live", "said", "at_least"),
+    [
+        ([table(d1=10)], "", ""),
+        ([], "table fills is missing", "table fills is missing"),
+        ([table(d1=10), table("more", d1=1)], "table more does not belong there", ""),
+        ([table(d1=11)], "table fills has 11 rows instead of 10", ""),
+        ([table(d1=9, d2=1)], "table fills has its rows in other partitions", "lacks 1 of 10"),
+        ([replace(table(d1=10), last="c")], "table fills reaches from a to c, not from a to b", ""),
+        ([replace(table(d1=10), columns=[])], "other columns", "other columns"),
+    ],
+)
+def test_s1_7_a_restored_database_is_compared(live: list[Table], said: str, at_least: str) -> None:
+    for wanted, found in (
+        (said, differences(by_name(*live), by_name(table(d1=10)), at_least=False)),
+        (at_least, differences(by_name(*live), by_name(table(d1=10)), at_least=True)),
+    ):
+        assert (wanted in "; ".join(found)) if wanted else found == []
+
+
+def test_s1_7_loss_needs_a_word_and_so_does_not_knowing() -> None:
+    source = Source(BACKUP, "b", "/b", by_name(table(d1=10)), False, False, "9.3.4", "2026-01-05T03:15:00Z")
+
+    def refused(live: dict[str, Table] | None, **given: Any) -> str:
+        lost, other = loss(live, source, given.get("marker"))
+        refuse_loss("/q", source, live, lost, other, allowed=True)
+        try:
+            refuse_loss("/q", source, live, lost, other, allowed=False)
+        except OperationError as error:
+            return str(error)
+        return ""
+
+    assert refused(by_name(table(d1=10))) == ""
+    assert "(2 of fills): set allow_discard" in refused(by_name(table(d1=12)))
+    assert "no count shows how (fills)" in refused(by_name(table(d1=10, seq_txn=9)))
+    assert refused(by_name(table(d1=10, seq_txn=9)), marker={"transactions": {"fills": 9}}) == ""
+    assert "cannot be counted" in refused(None)
