@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # never run: Ansible packs what it sees imported, and a host 
         go_live_flag,
         halt_marker,
         health_check,
+        questdb_backup,
+        questdb_restore,
+        questdb_rows,
         sqlite_rows,
     )
 
@@ -37,6 +40,9 @@ CLASSES = {
     "go_live_flag": "GoLiveFlag",
     "halt_marker": "HaltMarker",
     "health_check": "HealthCheck",
+    "questdb_backup": "QuestdbBackup",
+    "questdb_restore": "QuestdbRestore",
+    "questdb_rows": "QuestdbRows",
     "sqlite_rows": "SqliteRows",
 }
 

@@ -19,12 +19,16 @@ ROOT = Path(next(iter(collection.__path__)))
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
 ACCOUNT = {"exchange": "okx", "environment": "demo", "credentials_path": "/nowhere"}
-MORE = {
+MORE: dict[str, dict[str, Any]] = {
     "bot_control": {"url": "http://127.0.0.1:9"},
     "cache_purge": {"path": "/nowhere"},
     "exchange_exposure": ACCOUNT,
     "exchange_exposure_info": ACCOUNT,
     "go_live_flag": {"path": "/nowhere"},
+    "questdb_backup": {"root": "/nowhere"},
+    "questdb_info": {"root": "/nowhere"},
+    "questdb_restore": {"root": "/nowhere", "service": {"name": "questdb", "manager": "systemd"}, "backup": "/nowhere"},
+    "questdb_rows": {"root": "/nowhere"},
     "sqlite_rows": {"table": "t", "column": "c", "unit": "s", "window": "1h"},
 }
 """Of modules that ask for one of several options, or whose options are documented elsewhere."""

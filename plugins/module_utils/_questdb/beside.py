@@ -1,0 +1,135 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A safety copy read by a server of its own, beside the live one, and left as it is. PRIVATE to the collection.
+
+A server that is read-only writes to no table of a user, but to its own tables and its registry. So these are copied,
+and of the rest there are symlinks. What the safety copy holds in its WAL alone would be missing then; in such a case
+all of it is copied, and its server carries that out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Callable
+
+from .. import _process
+from .._operation import OperationError, State
+from . import layout
+from .client import Access, Client
+from .instance import DB, Instance
+from .rehearse import Boot, rehearsed
+from .safety import Safety, make_directory, remove_directory
+from .space import check_space
+from .tables import wait_for_wal
+from .tree import copy_tree
+
+MIN_FREE = "5%"
+"""What is left free by a copy."""
+
+SYSTEM = ("sys.", "telemetry", "_query_trace")
+"""How the directories begin that a server makes and fills by itself."""
+
+
+@contextmanager
+def opened_beside(
+    instance: Instance,
+    safety: Safety,
+    boot: Boot,
+    access: Access,
+    *,
+    timeout: float,
+    remaining: Callable[[], float],
+    progress: Callable[[State], None],
+) -> Iterator[Client]:
+    """A client of a server that holds what the safety copy holds; it ends when this is left, and nothing stays.
+
+    timeout: seconds until it answers; remaining: seconds that are left for its WAL
+    """
+    stage = layout.stage(instance.root, "rows")
+    run, view = os.path.join(stage, "run"), os.path.join(stage, DB)
+    owner = instance.owner()
+    remove_directory(stage)
+    make_directory(stage, owner)
+    still = replace(boot, variables={**boot.variables, "QDB_READONLY": "true"})
+    try:
+        _make_view(safety.db, view, owner)
+        with rehearsed(instance, still, access, view, run, restore=False, timeout=timeout) as client:
+            if not _is_behind(client):
+                yield client
+                return
+        remove_directory(view)
+        check_space(safety.db, stage, MIN_FREE)
+        copy_tree(safety.db, view, progress=_telling(progress, safety))
+        with rehearsed(instance, boot, access, view, run, restore=False, timeout=timeout) as client:
+            wait_for_wal(client, remaining)
+            yield client
+    finally:
+        remove_directory(stage)
+        with suppress(OSError):
+            os.rmdir(os.path.dirname(stage))
+
+
+def boot_of(root: str) -> Boot | None:
+    """How the server on a root was started, as its process shows; None if none is seen."""
+    for process in _process.all_processes().values():
+        words = list(process.command)
+        if "-d" not in words[:-1]:
+            continue
+        named = os.path.join(process.cwd or "/", words[words.index("-d") + 1])
+        if os.path.realpath(named) == os.path.realpath(root):
+            return Boot(words, process.cwd or "/", _variables(process.pid))
+    return None
+
+
+def _variables(pid: int) -> dict[str, str]:
+    found: dict[str, str] = {}
+    with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as handle:
+        for word in handle.read().decode("utf-8", "replace").split("\0"):
+            name, _equals, value = word.partition("=")
+            if name.startswith("QDB_"):
+                found[name] = value
+    return found
+
+
+def _make_view(source: str, target: str, owner: tuple[int, int]) -> None:
+    make_directory(target, owner)
+    for name in sorted(os.listdir(source)):
+        path, place = os.path.join(source, name), os.path.join(target, name)
+        if os.path.islink(path):
+            raise OperationError(f"{path} is a symlink, which no restore leaves: make it a directory")
+        if os.path.isdir(path) and name.startswith(SYSTEM):
+            copy_tree(path, place)
+        elif os.path.isdir(path):
+            _link_content(path, place, owner)
+        elif os.path.isfile(path):
+            _copy_file(path, place, owner)
+
+
+def _link_content(source: str, target: str, owner: tuple[int, int]) -> None:
+    """A directory that is itself a symlink would be a table in a volume, which is another thing to the server."""
+    make_directory(target, owner)
+    for name in os.listdir(source):
+        place = os.path.join(target, name)
+        os.symlink(os.path.join(source, name), place)
+        if os.geteuid() == 0:
+            os.chown(place, *owner, follow_symlinks=False)
+
+
+def _copy_file(source: str, target: str, owner: tuple[int, int]) -> None:
+    with open(source, "rb") as handle, open(target, "xb") as copy:
+        os.fchmod(copy.fileno(), 0o600)
+        copy.write(handle.read())
+    if os.geteuid() == 0:
+        os.chown(target, *owner, follow_symlinks=False)
+
+
+def _is_behind(client: Client) -> bool:
+    return any(row["writerTxn"] < row["sequencerTxn"] for row in client.query("wal_tables()").dicts())
+
+
+def _telling(progress: Callable[[State], None], safety: Safety) -> Callable[[int, int], None]:
+    return lambda done, total: progress({"doing": f"copy {safety.path}", "done": done, "total": total})
