@@ -18,6 +18,7 @@ from ..module_utils._operation import OperationError
 from ..module_utils._transaction.state import checked_name
 from ..plugin_utils._artifacts import Artifacts
 from ..plugin_utils._controller import controller
+from ..plugin_utils._databases import NEEDED as DATABASES
 from ..plugin_utils._exposure import NEEDED as EXPOSURE
 from ..plugin_utils._record import build_record
 from ..plugin_utils._results import value
@@ -37,7 +38,7 @@ OPTIONS: dict[str, Any] = {
     "bots": {"type": "list", "elements": "str", "required": True},
     "inputs": {"type": "dict", "default": {}},
 }
-NEEDED = ("inventory_hostname", "botfleet_kind", "halt_barrier", "revert_result", *EXPOSURE)
+NEEDED = ("inventory_hostname", "botfleet_kind", "halt_barrier", "data_waiting", "revert_result", *EXPOSURE, *DATABASES)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types

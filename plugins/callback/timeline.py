@@ -76,17 +76,16 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
-from ..module_utils._transaction.request import EXPOSURE
 from ..plugin_utils._timeline.notes import diff_lines, message_lines, step_lines
-from ..plugin_utils._timeline.outcome import Outcome, read_account, read_outcome
+from ..plugin_utils._timeline.outcome import Outcome, read_outcome, read_shared
 from ..plugin_utils._timeline.progress import HELD
 from ..plugin_utils._timeline.tasks import (
     action_of,
     assesses,
     is_ours,
     is_transaction,
-    reads_account,
     role_of,
+    shared_stage,
     stages_of,
 )
 from ..plugin_utils._timeline.text import plain
@@ -156,7 +155,8 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         if is_transaction(task):
-            if not reads_account(task) or host.get_name() in self._timeline.leaders:
+            shared = shared_stage(task)
+            if not shared or host.get_name() in self._timeline.leaders(shared):
                 self._timeline.sent(host.get_name())
         elif not is_ours(task):
             super().v2_runner_on_start(host, task)
@@ -202,8 +202,8 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
     def v2_runner_on_skipped(self, result: Any) -> None:
         if not is_ours(result._task):
             super().v2_runner_on_skipped(result)
-        elif reads_account(result._task):
-            pass  # another bot reads its account, or it has one for itself
+        elif shared_stage(result._task):
+            pass  # another bot asks for what they share, or it has one for itself
         elif is_transaction(result._task):
             held = dict.fromkeys(stages_of(result._task), HELD)
             self._timeline.received(result._host.get_name(), Outcome(held))
@@ -252,8 +252,9 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
         if is_transaction(task):
             variables = self._current_play.get_variable_manager().get_vars(play=self._current_play)
             everyone, batch = variables["ansible_play_hosts_all"], variables["ansible_play_batch"]
-            if reads_account(task):
-                everyone = batch = timeline.leaders
+            shared = shared_stage(task)
+            if shared:
+                everyone = batch = timeline.leaders(shared)
             if batch:
                 timeline.begin(stages_of(task), batch, len(everyone))
 
@@ -265,8 +266,9 @@ class CallbackModule(Base):  # type: ignore[misc]  # ansible-core ships no types
                 self._timeline.say(f"{plain(bot)} {line}")
         check_mode = bool(result._task.check_mode)
         answer = {**result._result, **status}
-        if reads_account(result._task):
-            self._timeline.received_account(bot, read_account(answer, EXPOSURE, check_mode))
+        shared = shared_stage(result._task)
+        if shared:
+            self._timeline.received_shared(shared, bot, read_shared(answer, shared, check_mode))
             return
         guarded = self._timeline.is_guarded(bot)
         outcome = read_outcome(answer, stages_of(result._task), check_mode, guarded=guarded)

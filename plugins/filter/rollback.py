@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from ..plugin_utils._barrier import barrier, roll_goes_on
 from ..plugin_utils._clock import epoch
+from ..plugin_utils._databases import shared_databases, waiting_for_data
 from ..plugin_utils._exposure import exposure_of, shared_accounts
 from ..plugin_utils._misspelt import input_warnings, unknown_variables
 from ..plugin_utils._results import tag_to_go_back_to
@@ -46,6 +47,8 @@ class FilterModule:
             "input_warnings": input_warnings,
             "roll_goes_on": roll_goes_on,
             "shared_accounts": shared_accounts,
+            "shared_databases": shared_databases,
             "tag_to_go_back_to": tag_to_go_back_to,
             "unknown_variables": unknown_variables,
+            "waiting_for_data": waiting_for_data,
         }

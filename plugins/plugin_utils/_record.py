@@ -10,6 +10,7 @@ from typing import Any
 
 from . import _exposure as exposures
 from ._clock import after, decision, earlier_rows, iso, stages, transactions
+from ._databases import data_loss, database_rows
 from ._results import (
     Result,
     came_to,
@@ -59,6 +60,7 @@ def build_record(
     rows += [_outside(bot, row, decided) for bot, row in earlier.items() if bot not in variables]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
     came_out = outcome(rows)
+    databases = database_rows(bots, variables, (standing or {}).get("databases", []))
     return {
         "schema_version": SCHEMA_VERSION,
         "rollback_id": inputs["rollback_id"],
@@ -77,13 +79,14 @@ def build_record(
         "duration_minutes": max(0.0, round((now - decided) / 60, 2)),
         "time_to_safe_seconds": to_safe,
         "time_to_restored_seconds": to_restored,
-        "data_loss": None,  # no operation counts rows yet
+        "data_loss": data_loss(databases),
         "service_impact_minutes": None if to_restored is None else round(to_restored / 60, 2),
         "root_cause": None,
         "prevention_measures": [],
         "history": None,
         "inputs": dict(inputs.get("inputs") or {}),
         "bots": rows,
+        "databases": databases,
     }
 
 
@@ -161,7 +164,8 @@ def _unrestored_because(variables: Mapping[str, Any], revert: Mapping[str, Any] 
             .get(variables.get("inventory_hostname"), {})
             .get("why")
         )
-        return held or "not reverted: an earlier batch failed, so the roll stopped"
+        waits = (variables.get("data_waiting") or {}).get(variables.get("inventory_hostname"))
+        return held or waits or "not reverted: an earlier batch failed, so the roll stopped"
     missing = came_to(revert)
     if missing:
         return missing

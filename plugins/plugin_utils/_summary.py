@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ._databases import became_of
 from ._holdings import amount, in_few_words, totals
 from ._next import next_steps, stopped
 from ._timeline.text import cells, pad, plain, wrapped
@@ -49,6 +50,7 @@ def summary(
         ("over budget", *_overruns(bots)),
         ("exposure", *_exposure(record)),
         ("stopped", *stopped(record)),
+        *(("database", plain(f"{row['name']}: {'; '.join(became_of(row))}")) for row in record.get("databases", [])),
         ("record", plain(path)),
         *((label, plain(place)) for label, place in (more or {}).items()),
         *(("next", step) for step in next_steps(record)),

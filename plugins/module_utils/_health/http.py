@@ -46,7 +46,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Answer:
-    """Status and the first MiB of the body."""
+    """Status and the first MiB of the body, or as much of it as was asked for."""
 
     status: int
     body: bytes
@@ -90,17 +90,18 @@ def fetch(
     tls: Tls | None = None,
     final: Collection[int] = (),
     body: bytes | None = None,
+    limit: int = BODY_LIMIT,
 ) -> Answer:
     """Ask once, within ``timeout`` s for all of it; raises OperationError without an answer.
 
     A redirect is followed to the same scheme, host and port only, and without the body, unless its status is in
-    ``final``.
+    ``final``. limit: bytes of the answer's body that are read
     """
     deadline = time.monotonic() + timeout
     origin = split(url)[:2]
     for _hop in range(MOST_REDIRECTS + 1):
         seconds = max(0.01, deadline - time.monotonic())
-        answer, location = _request(url, method, headers or {}, tls or Tls(), seconds, body)
+        answer, location = _request(url, method, headers or {}, tls or Tls(), seconds, body, limit)
         if answer.status not in REDIRECTS or answer.status in final or not location:
             return answer
         body = None
@@ -115,7 +116,7 @@ def fetch(
 
 
 def _request(
-    url: str, method: str, headers: Mapping[str, object], tls: Tls, timeout: float, body: bytes | None
+    url: str, method: str, headers: Mapping[str, object], tls: Tls, timeout: float, body: bytes | None, limit: int
 ) -> tuple[Answer, str]:
     parts = split(url)
     secure = tls.context() if parts.scheme == "https" else None
@@ -128,7 +129,7 @@ def _request(
             opened.enter_context(_hung_up(line, timeout - (time.monotonic() - started), over))
             if secure:
                 line = opened.enter_context(secure.wrap_socket(line, server_hostname=address[0]))
-            answer = _converse(line, parts, method, headers, body)
+            answer = _converse(line, parts, method, headers, body, limit)
     except (OSError, http.client.HTTPException) as error:
         raise OperationError(_late(timeout) if over.is_set() else _reason(error, timeout)) from error
     except ValueError as error:  # its message would show the header
@@ -159,7 +160,12 @@ def _hung_up(line: socket.socket, seconds: float, over: threading.Event) -> Iter
 
 
 def _converse(
-    stream: socket.socket, parts: SplitResult, method: str, headers: Mapping[str, object], sent: bytes | None
+    stream: socket.socket,
+    parts: SplitResult,
+    method: str,
+    headers: Mapping[str, object],
+    sent: bytes | None,
+    limit: int,
 ) -> tuple[Answer, str]:
     connection = http.client.HTTPConnection(str(parts.hostname))
     connection.sock = stream
@@ -168,11 +174,11 @@ def _converse(
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection.request(method, target, sent, {**usual, **given})
     with connection.getresponse() as response:
-        body = response.read(BODY_LIMIT + 1)
-        whole = len(body) <= BODY_LIMIT
+        body = response.read(limit + 1)
+        whole = len(body) <= limit
         if whole and response.length:
             raise http.client.IncompleteRead(body, response.length)
-        return Answer(response.status, body[:BODY_LIMIT], whole), response.getheader("Location") or ""
+        return Answer(response.status, body[:limit], whole), response.getheader("Location") or ""
 
 
 def _late(timeout: float) -> str:

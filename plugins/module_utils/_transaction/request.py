@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-HALT, EXPOSURE, REVERT, RESUME, VERIFY = "halt", "exposure", "revert", "resume", "verify"
+HALT, EXPOSURE, DATA = "halt", "exposure", "data"
+REVERT, RESUME, VERIFY = "revert", "resume", "verify"
 PROOFS = (VERIFY, "watch")
 NOT_IN_CHECK_MODE = (RESUME, *PROOFS)
-STAGES = (HALT, EXPOSURE, "preserve", REVERT, RESUME, *PROOFS)
+STAGES = (HALT, EXPOSURE, DATA, "preserve", REVERT, RESUME, *PROOFS)
 POLICIES = ("continue", "stop", "undo")
 MODES = ("apply", "plan", "prove")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...module_utils._transaction.request import STAGES
 from .._clock import duration, epoch
+from .._databases import became_of
 from .._exposure import FLAT, GUARDED, NONE, RESIDUAL, UNPROVEN
 from .._holdings import amount, in_few_words, steps_of
 from .._markdown import Markdown, table
@@ -135,6 +136,17 @@ def closed(record: Record) -> Markdown:
     if not rows:
         return Markdown("Nothing.\n")
     return table([("Read for", "What", "Client id, or id of the order", "Came to"), *rows])
+
+
+def databases(record: Record) -> Markdown:
+    """What became of each database, and where its safety copy is (S1.7, S1.8)."""
+    rows = [
+        (row["name"], row["host"], _names(row["bots"]), "; ".join(became_of(row)))
+        for row in record.get("databases", [])
+    ]
+    if not rows:
+        return Markdown("None was touched.\n")
+    return table([("Database", "Host", "Bots that use it", "What became of it"), *rows])
 
 
 def timeline(record: Record) -> Markdown:

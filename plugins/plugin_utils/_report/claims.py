@@ -94,8 +94,9 @@ def _at_risk(record: Mapping[str, Any], bots: Sequence[Bot]) -> list[Claim]:
 
 def _data_loss(record: Mapping[str, Any]) -> Claim:
     if record.get("data_loss") is None:
-        return ("Data loss is not measured", "No step of this plan counts rows.")
-    return ("Data loss", str(record["data_loss"]))
+        return ("Data loss is not measured", "No database was restored, so no rows were counted.")
+    which = "Rows left a live database" if record["data_loss"] else "No row left a database"
+    return ("Data loss beyond the databases", f"{which} that was restored. Files and other databases were not counted.")
 
 
 def _stored(bots: Sequence[Bot]) -> list[Claim]:

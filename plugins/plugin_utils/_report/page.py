@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from .._databases import became_of
 from .._holdings import in_few_words
 from .attention import attention
 from .changes import changes
@@ -61,6 +62,7 @@ def render_report(record: Mapping[str, Any]) -> str:
         command=command(record),
         timeline=timeline(record, bots),
         exposure=exposure(record, bots),
+        databases=[(row, became_of(row)) for row in record.get("databases", [])],
         changes=changed.groups,
         evidence=[evidence(bot, changed, check_mode) for bot in bots],
         claims=claims(record, bots),

@@ -58,8 +58,8 @@ def read_outcome(
     return Outcome(statuses, failure, at, is_safe, exposure, bool(result.get("closed")))
 
 
-def read_account(result: Mapping[str, Any], stage: str, check_mode: bool) -> Outcome:
-    """Of the transaction of an account that several bots share. stage: what it is shown as."""
+def read_shared(result: Mapping[str, Any], stage: str, check_mode: bool) -> Outcome:
+    """Of the transaction of an account or a database that several bots share. stage: what it is shown as."""
     lost = came_to(result)
     if lost:
         return Outcome({stage: UNREACHABLE if result.get("unreachable") else FAILED}, lost, stage)

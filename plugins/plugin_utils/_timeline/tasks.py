@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...module_utils._transaction.request import EXPOSURE
+from ...module_utils._transaction.request import DATA, EXPOSURE
 
 COLLECTION = "tradeops.botfleet"
 GOOD_DAY = "arm"  # the role whose tasks are no part of a rollback
@@ -33,9 +33,10 @@ def is_transaction(task: Any) -> bool:
     return action_of(task) == "transaction" and role_of(task) != GOOD_DAY and not task.args.get("validate_only")
 
 
-def reads_account(task: Any) -> bool:
-    """Whether it is a transaction of an account that bots share."""
-    return is_transaction(task) and stages_of(task) == [EXPOSURE]
+def shared_stage(task: Any) -> str:
+    """The stage of a transaction of what bots share, an account or a database; empty for any other task."""
+    stages = stages_of(task) if is_transaction(task) else []
+    return stages[0] if stages in ([EXPOSURE], [DATA]) else ""
 
 
 def is_ours(task: Any) -> bool:

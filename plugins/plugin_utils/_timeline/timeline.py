@@ -17,6 +17,7 @@ from typing import Any
 from ansible import constants as C  # noqa: N812  # its usual name
 from ansible.utils.color import stringc
 
+from ...module_utils._transaction.request import DATA, EXPOSURE
 from .._clock import duration, epoch
 from .._exposure import GUARDED
 from .._summary import summary
@@ -64,21 +65,25 @@ class Timeline:
         self._said: dict[str, str] = {}  # failures, by bot
         self._guarded: set[str] = set()
         self._closed: set[str] = set()
-        self._accounts: Mapping[str, Mapping[str, Any]] = {}
+        self._shared: dict[str, list[Mapping[str, Any]]] = {}  # by stage, what several bots have in common
         self._proven: set[str] = set()  # bots whose account was read as it should be
         self._unsafe: set[str] = set()
         self._record: Mapping[str, Any] = {}
         self._written = False
         self._barrier: Mapping[str, Any] = {}
         self._rolls_on = True
+        self._for_data: Mapping[str, str] = {}  # bots whose database is not as it should be
 
     def learn(self, facts: Mapping[str, Any]) -> None:
-        """What roles set: decision, id and shared accounts; which bots pass the barrier; whether a batch was bad."""
+        """What roles set: decision, id, what bots share; which bots pass the barrier; whether a batch was bad."""
         self._is_rollback = self._is_rollback or "assess_decided_at" in facts
-        self._accounts = facts.get("halt_accounts", self._accounts)
+        for stage, fact in (EXPOSURE, "halt_accounts"), (DATA, "data_databases"):
+            if fact in facts:
+                self._shared[stage] = list(facts[fact].values())
         self._barrier = facts.get("halt_barrier", {}).get("bots", self._barrier)
         self._unsafe = set(facts.get("halt_barrier", {}).get("unsafe", self._unsafe))
         self._rolls_on = facts.get("revert_rolling", self._rolls_on)
+        self._for_data = facts.get("data_waiting", self._for_data)
         self._rollback_id = plain(facts.get("assess_id") or self._rollback_id)
         with contextlib.suppress(ValueError):  # assess refuses it next
             self._decided = epoch(str(facts["assess_decided_at"])) if "assess_decided_at" in facts else self._decided
@@ -105,12 +110,11 @@ class Timeline:
 
     def _is_held(self, bot: str) -> bool:
         goes_on = self._rolls_on or bot in self._closed  # of a closed one only what is stored is asked for
-        return not (goes_on and self._barrier.get(bot, {}).get("passes", True))
+        return bot in self._for_data or not (goes_on and self._barrier.get(bot, {}).get("passes", True))
 
-    @property
-    def leaders(self) -> list[str]:
-        """The bots that read an account for all that share it."""
-        return [account["leader"] for account in self._accounts.values() if not account["refused"]]
+    def leaders(self, stage: str) -> list[str]:
+        """The bots that read an account, or have a database worked on, for all that share it."""
+        return [it["leader"] for it in self._shared.get(stage, []) if stage == DATA or not it["refused"]]
 
     def is_guarded(self, bot: str) -> bool:
         """Whether it is known that its positions were left to their stops."""
@@ -129,10 +133,10 @@ class Timeline:
             self._closed.add(bot)
         self._show(bot, [bot], outcome)
 
-    def received_account(self, leader: str, outcome: Outcome) -> None:
-        """The result of an account is here, which its leader has read for all bots that share it."""
-        bots = next((it["bots"] for it in self._accounts.values() if it["leader"] == leader), [leader])
-        if not outcome.failure:
+    def received_shared(self, stage: str, leader: str, outcome: Outcome) -> None:
+        """The result is here of what several bots have in common, which their leader has asked for."""
+        bots = next((it["bots"] for it in self._shared.get(stage, []) if it["leader"] == leader), [leader])
+        if stage == EXPOSURE and not outcome.failure:
             self._proven.update(bots)
         self._show(leader, bots, outcome)
 
@@ -261,7 +265,7 @@ class Timeline:
     def _not_known_to_be_safe(self) -> list[str]:
         """Bots that failed or are guarded, and those without a result: what goes on there is not known."""
         failed = [bot for bot, outcome in self._outcomes.items() if outcome.failure and not outcome.is_safe]
-        sharing = {bot for account in self._accounts.values() for bot in account["bots"]} - self._proven
+        sharing = {bot for account in self._shared.get(EXPOSURE, []) for bot in account["bots"]} - self._proven
         missing = {*self._progress.waiting, *self._progress.not_sent}
         return sorted({*failed, *self._guarded, *sharing, *missing, *self._unsafe})
 

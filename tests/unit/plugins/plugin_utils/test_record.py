@@ -81,6 +81,7 @@ def test_a_record_has_what_the_runbook_asks_for(bot: Bot) -> None:
         "history": None,
         "inputs": {"batch": "25%"},
         "bots": found["bots"],
+        "databases": [],
     }
     wanted = {"name", "kind", "safe", "restored", "verified", "trading", "exposure", "from", "to", "stages", "failure"}
     assert wanted <= set(found["bots"][0])
@@ -346,7 +347,7 @@ def test_records_of_all_sorts_are_what_the_schema_says(tmp_path: Path) -> None:
         {"surplus": 1},
         {"outcome": "fine"},
         {"history": {"line": 1, "head": "abc"}},
-        {"data_loss": False},
+        {"data_loss": "none"},
     ],
 )
 def test_the_schema_refuses_what_a_record_never_is(bot: Bot, change: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.notes import step_lines
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._timeline.outcome import (
     Outcome,
-    read_account,
     read_outcome,
+    read_shared,
 )
 
 from ..results import GOOD, TIMED_OUT, UNREACHABLE, Bot
@@ -124,7 +124,7 @@ def test_a_guarded_bot_is_called_guarded(tmp_path: Path) -> None:
 
 def test_an_account_that_bots_share(tmp_path: Path) -> None:
     def account(result: dict[str, Any], check_mode: bool = False) -> Outcome:
-        return read_account(result, "exposure", check_mode)
+        return read_shared(result, "exposure", check_mode)
 
     flat, stuck, stops = (Bot(tmp_path, name) for name in ("flat", "stuck", "stops"))
     flat.holds(900.0, shared="a"), stuck.holds(900.0, shared="b", refuses=True)

@@ -70,15 +70,15 @@ def accounts(run: Run, *, of: Mapping[str, Any] | None = None) -> None:
     for bot in BOTS:
         run.halted(bot)
     run.timeline.learn({"halt_accounts": {"main": of or MAIN}})
-    leaders = run.timeline.leaders
+    leaders = run.timeline.leaders("exposure")
     if leaders:
         run.begin(["exposure"], *leaders, total=len(leaders))
 
 
 def test_an_account_that_bots_share_is_a_stage_of_its_own(run: Run) -> None:
     accounts(run)
-    assert run.timeline.leaders == ["tn-1"]
-    run.timeline.received_account("tn-1", Outcome({"exposure": "ok"}, exposure="flat"))
+    assert run.timeline.leaders("exposure") == ["tn-1"]
+    run.timeline.received_shared("exposure", "tn-1", Outcome({"exposure": "ok"}, exposure="flat"))
     halted = next(line for line in run.said() if line.startswith("halt ends: 3 ok"))
     assert run.said()[run.said().index(halted) + 1] == "exposure begins: 1 bot"
     assert run.said()[-1].startswith("exposure ends: 1 ok")
@@ -88,7 +88,9 @@ def test_an_account_that_bots_share_is_a_stage_of_its_own(run: Run) -> None:
 def test_an_account_that_is_not_flat_is_said_of_all_its_bots(run: Run) -> None:
     accounts(run)
     why = "NOT SAFE: Close it: no answer in time"
-    run.timeline.received_account("tn-1", Outcome({"exposure": "failed"}, why, "exposure", exposure="unproven"))
+    run.timeline.received_shared(
+        "exposure", "tn-1", Outcome({"exposure": "failed"}, why, "exposure", exposure="unproven")
+    )
     assert f"tn-1 and tn-2 exposure FAILED: {why}" in run.said()
     assert run.timeline.not_said({"tn-2": "Close it: no answer in time", "tn-3": "no tag"}) == {"tn-3": "no tag"}
     assert "NOT KNOWN TO BE SAFE: tn-1, tn-2\n" in run.ends()
@@ -96,7 +98,7 @@ def test_an_account_that_is_not_flat_is_said_of_all_its_bots(run: Run) -> None:
 
 def test_an_account_that_nobody_may_read_leaves_its_bots_unsafe(run: Run) -> None:
     accounts(run, of={**MAIN, "refused": "tn-9 shares it"})
-    assert run.timeline.leaders == []
+    assert run.timeline.leaders("exposure") == []
     assert "NOT KNOWN TO BE SAFE: tn-1, tn-2\n" in run.ends()
 
 
@@ -106,7 +108,7 @@ def test_guarded_bots_are_known_and_not_known_to_be_safe(run: Run) -> None:
     run.halted("tn-2")
     run.timeline.learn({"halt_accounts": {"main": MAIN}})
     run.begin(["exposure"], "tn-1", total=1)
-    run.timeline.received_account("tn-1", Outcome({"exposure": "ok"}, exposure="guarded"))
+    run.timeline.received_shared("exposure", "tn-1", Outcome({"exposure": "ok"}, exposure="guarded"))
     assert [run.timeline.is_guarded(bot) for bot in BOTS] == [True, True, True]
     assert "NOT KNOWN TO BE SAFE: tn-1, tn-2, tn-3\n" in run.ends()
 
@@ -140,6 +142,22 @@ def test_a_bot_whose_rollback_is_closed_is_asked_even_after_a_bad_batch(run: Run
     barrier(run)
     run.begin(AFTER, "tn-3")
     assert run.said()[-1] == "preserve, revert, resume and verify begin: 1 of 3 bots"
+
+
+def test_a_database_that_bots_share_is_a_stage_of_its_own(run: Run) -> None:
+    """S1.7: one that failed keeps its bots down, which are safe all the same."""
+    for bot in BOTS:
+        run.halted(bot)
+    refused = {"leader": "tn-3", "bots": ["tn-3"], "refused": "tn-9 uses it, too"}
+    run.timeline.learn({"data_databases": {"fills": {**MAIN, "refused": ""}, "ticks": refused}})
+    assert run.timeline.leaders("data") == ["tn-1", "tn-3"], "what is refused is asked for, and says so"
+    run.begin(["data"], "tn-1", "tn-3", total=2)
+    run.timeline.received_shared("data", "tn-3", Outcome({"data": "ok"}))
+    run.timeline.received_shared(
+        "data", "tn-1", Outcome({"data": "failed"}, "12 rows are newer", "data", is_safe=False)
+    )
+    assert "tn-1 and tn-2 data FAILED: 12 rows are newer" in run.said()
+    assert "NOT KNOWN TO BE SAFE" not in run.ends()
 
 
 def test_what_a_worker_tells_reaches_it_while_it_runs(run: Run) -> None:

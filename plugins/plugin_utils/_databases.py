@@ -1,0 +1,191 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Databases of bots, each backed up or restored once for all that use it (S1.7, S1.8). PRIVATE to the collection.
+
+A database is no bot: bots that name the same one share it, and it may lie on a host of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..module_utils._transaction.request import DATA
+from ._results import came_to, is_closed, one_line, process, step_of, value, whole
+
+NEEDED = ("botfleet_database", "data_databases", "data_result", "halt_result")
+"""Variables of a bot."""
+
+BACKUP, RESTORE = "backup", "restore"
+PROVEN = ("unchanged", "changed", "resumed")
+REQUIRED = ("name", "host", "root", "backups")
+
+Variables = Mapping[str, Mapping[str, Any]]
+
+
+def shared_databases(
+    bots: list[str], variables: Variables, everybody: Iterable[str], *, restore: bool, sliced: bool, check_mode: bool
+) -> dict[str, dict[str, Any]]:
+    """By name: the ``bots`` in scope that use it, the ``leader`` among them that asks for it, its ``host``, and why it
+    may not be touched (``refused``, else empty). Without those of which each bot's rollback is over.
+
+    bots: those in scope, of which halt has asked each
+    everybody: all bots, whether in scope or not
+    restore: whether it is to be restored, so that nobody may use it meanwhile
+    sliced: whether there may be more bots than these, since the job sees only its slice of the inventory
+    """
+    own = {bot: {name: value(variables[bot], name) for name in NEEDED} for bot in bots}
+    users: dict[str, list[str]] = {}
+    for bot in bots:
+        if own[bot]["botfleet_database"]:
+            users.setdefault(_name(own[bot]), []).append(bot)
+    over = {bot for bot in own if is_closed(own[bot]["halt_result"])}
+    users = {name: members for name, members in users.items() if not over.issuperset(members)}
+    outside = [bot for bot in everybody if bot not in own] if users else []
+    others = {bot: {"botfleet_database": value(variables[bot], "botfleet_database")} for bot in outside}
+    databases = {}
+    for name, members in users.items():
+        declared = [own[bot]["botfleet_database"] for bot in members]
+        refused = _misdescribed(name, declared[0], variables) or _described_otherwise(name, members, declared)
+        if restore and not refused:
+            strangers = [bot for bot, its in others.items() if its["botfleet_database"] and _name(its) == name]
+            running = {} if check_mode else {bot: process(own[bot]["halt_result"]) for bot in members}
+            refused = _used(name, strangers, running, sliced)
+        host = str(_of(declared[0], "host") or members[0])
+        databases[name] = {"bots": members, "leader": members[0], "host": host, "refused": refused}
+    return databases
+
+
+def waiting_for_data(bots: list[str], variables: Variables) -> dict[str, str]:
+    """The bots whose database is not as was asked for, each with why: they stay stopped."""
+    waiting = {}
+    for bot in bots:
+        name, database = _database(bot, variables)
+        if database:
+            why = _failure(variables[database["leader"]])
+            if why:
+                waiting[bot] = f"its database {name} is not as it should be: {why}"
+    return waiting
+
+
+def database_rows(bots: list[str], variables: Variables, earlier: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of each database what became of it, for the record: that of the earlier run where this one did not touch it."""
+    rows: dict[str, dict[str, Any]] = {row["name"]: dict(row) for row in earlier}
+    for bot in bots:
+        name, database = _database(bot, variables)
+        if database and bot == database["leader"]:
+            rows[name] = _row(name, database, variables[bot])
+    return list(rows.values())
+
+
+def data_loss(rows: Iterable[Mapping[str, Any]]) -> bool | None:
+    """Whether rows left a live database; None if nothing was restored, so that none were counted."""
+    counted = [row["data_loss"] for row in rows if row["data_loss"] is not None]
+    return any(counted) if counted else None
+
+
+def became_of(row: Mapping[str, Any]) -> list[str]:
+    """What became of a database, in sentences without their ends."""
+    planned = [step for step in row["steps"] if step["status"] == "changed" and not step["change"]]
+    said = [f"would {step['message']}" for step in planned]  # in check mode
+    if row["backup"]:
+        size = "" if row["backup_bytes"] is None else f" ({row['backup_bytes'] / 1e6:.1f} MB)"
+        said.append(f"backed up as it was to {row['backup']}{size}")
+    if row["restored"]:
+        took = "" if row["downtime_seconds"] is None else f", down for {row['downtime_seconds']:.1f} s"
+        said.append(f"restored from {row['restored']}{took}: {_discarded(row)}")
+    return said + ([row["failure"]] if row["failure"] else [])
+
+
+def _discarded(row: Mapping[str, Any]) -> str:
+    counts = [f"{rows} of {table}" for table, rows in sorted((row["rows_discarded"] or {}).items()) if rows]
+    if not counts:
+        return f"no row was lost, and {row['safety_copy']} is as it was" if row["safety_copy"] else "no row was lost"
+    return f"rows left it ({', '.join(counts)}), which are in its safety copy {row['safety_copy']}"
+
+
+def _row(name: str, database: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    result = whole(value(variables, "data_result")) or {}
+    backup, restore = (step_of(result, DATA, step) for step in (BACKUP, RESTORE))
+    kept = _change(backup)
+    restored = _change(restore)
+    return {
+        "name": name,
+        "host": database["host"],
+        "bots": list(database["bots"]),
+        "backup": kept.get("path"),
+        "backup_bytes": kept.get("bytes"),
+        "restored": restored.get("backup"),
+        "rows_discarded": restored.get("rows_discarded"),
+        "data_loss": restored.get("data_loss"),
+        "safety_copy": restored.get("safety_copy"),
+        "downtime_seconds": restored.get("downtime"),
+        "steps": [step for step in (backup, restore) if step],
+        "failure": _failure(variables) or None,
+    }
+
+
+def _change(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a step did that was proven, or had done in an earlier run."""
+    return (step.get("change") or {}) if step.get("status") in PROVEN else {}
+
+
+def _failure(variables: Mapping[str, Any]) -> str:
+    """Why a leader's task did not do what was asked for; empty if it did."""
+    result = value(variables, "data_result")
+    missing = came_to(result)
+    if missing:
+        return missing
+    return one_line(result["msg"]) if result.get("failed") else ""
+
+
+def _database(bot: str, variables: Variables) -> tuple[str, Mapping[str, Any]]:
+    """The name of a bot's database and what was found of it; nothing of it if it was not worked on."""
+    found = value(variables[bot], "data_databases") or {}
+    own = {"botfleet_database": value(variables[bot], "botfleet_database")}
+    if not found or not own["botfleet_database"]:
+        return "", {}
+    return _name(own), found.get(_name(own)) or {}
+
+
+def _name(own: Mapping[str, Any]) -> str:
+    return str(_of(own["botfleet_database"], "name") or "without a name")
+
+
+def _of(database: Any, key: str) -> Any:
+    return database.get(key) if isinstance(database, Mapping) else None
+
+
+def _misdescribed(name: str, database: Any, variables: Variables) -> str:
+    missing = [key for key in REQUIRED if not _of(database, key)]
+    if missing:
+        return f"botfleet_database {name} has no {', '.join(missing)}: write it in the inventory"
+    if database["host"] not in variables:
+        return f"botfleet_database {name} is on {database['host']}, which is no host of the inventory: name one that is"
+    return ""
+
+
+def _described_otherwise(name: str, bots: list[str], declared: list[Any]) -> str:
+    for bot, database in zip(bots, declared):
+        keys = {key for key in {*database, *declared[0]} if database.get(key) != declared[0].get(key)}
+        if keys:
+            named = ", ".join(sorted(keys))
+            return (
+                f"{bots[0]} and {bot} say different things of the database {name} ({named}): write it once, for a group"
+            )
+    return ""
+
+
+def _used(name: str, strangers: list[str], running: Mapping[str, str], sliced: bool) -> str:
+    """Why a database may not be restored: somebody may be using it."""
+    if sliced:
+        return (
+            f"this job is a slice and does not see all bots that use the database {name}: restore it in one that is not"
+        )
+    if strangers:
+        return f"{', '.join(strangers)} outside the scope use the database {name}: widen the scope"
+    unproven = [bot for bot, state in running.items() if state != "stopped"]
+    if unproven:
+        return f"{', '.join(unproven)} use the database {name} and are not proven stopped: it was left alone"
+    return ""

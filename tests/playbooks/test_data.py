@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Databases in a rollback: backed up when data is at risk (S1.8), restored when that is asked for (S1.7)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.questdb import lacking
+
+from .data_check import TABLE, Traded, scenario, trading
+
+pytestmark = pytest.mark.skipif(bool(lacking()) and os.environ.get("CI") != "true", reason=lacking() or "-")
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traded]:
+    """With 1000 fills, a backup of these, and 200 more. Each test leaves the bots stopped or restored."""
+    with trading(tmp_path_factory.mktemp("data")) as made:
+        made.server.fill(TABLE, 1000)
+        made.back_up("nightly")
+        made.server.add(TABLE, 200, first="2026-01-02")
+        yield made
+
+
+def rows(traded: Traded) -> int:
+    counted: int = traded.server.sql(f"select count() from {TABLE}")[0][0]
+    return counted
+
+
+def test_s1_7_deploy_trade_deploy_badly_restore_and_find_every_row(tmp_path: Path) -> None:
+    """S1.7, S2.15: no row is lost, though the restore put them aside first."""
+    counted = scenario(tmp_path)
+    assert counted.found == counted.written > 6000 and counted.strange == 0, counted
+
+
+def test_s1_7_nothing_is_restored_unless_it_is_asked_for(traded: Traded) -> None:
+    traded.fleet.up()
+    run = traded.rollback()
+    assert run.code == 0, run.output
+    assert run.record["databases"] == [] and run.record["data_loss"] is None and rows(traded) == 1200
+
+
+def test_s1_8_a_database_at_risk_is_backed_up_once_for_its_bots(traded: Traded) -> None:
+    traded.fleet.up()
+    run = traded.rollback(data_at_risk=True)
+    assert run.code == 0, run.output
+    (row,) = run.record["databases"]
+    assert row["bots"] == traded.users and row["backup"].endswith(run.record["rollback_id"])
+    manifest = json.loads((Path(row["backup"]) / "manifest.json").read_text())
+    assert manifest["tables"][TABLE]["rows"] == 1200
+    assert run.record["data_loss"] is None and rows(traded) == 1200
+
+
+def test_s1_7_rows_that_the_backup_has_not_are_not_discarded_unasked(traded: Traded) -> None:
+    """The bots stay stopped; the same id with the permission goes on from there."""
+    traded.fleet.up()
+    refused = traded.rollback(database=True, database_backup="nightly")
+    assert refused.code == 2, refused.output
+    assert set(refused.states().values()) == {"safe"}
+    failures = {bot["failure"] for bot in refused.record["bots"]}
+    assert all("its database fills is not as it should be" in failure and "200" in failure for failure in failures)
+    assert rows(traded) == 1200
+    done = traded.rollback(
+        database=True, database_backup="nightly", allow_discard=True, rollback_id=refused.record["rollback_id"]
+    )
+    assert done.code == 0, done.output
+    (row,) = done.record["databases"]
+    assert (row["rows_discarded"], row["data_loss"], rows(traded)) == ({TABLE: 200}, True, 1000)
+    assert Path(row["safety_copy"], "db").is_dir() and row["safety_copy"] in done.output
+    traded.return_rows(row["safety_copy"])
+    assert rows(traded) == 1200
+
+
+def test_s1_7_a_database_that_somebody_may_use_is_left_alone(traded: Traded) -> None:
+    traded.fleet.up()
+    run = traded.rollback(scope=traded.users[0], database=True, database_backup="nightly", allow_discard=True)
+    assert run.code == 2 and run.states() == {traded.users[0]: "safe"}, run.output
+    assert f"{traded.users[1]} outside the scope use the database {TABLE}" in run.bot(traded.users[0])["failure"]
+    assert rows(traded) == 1200
+
+
+def test_check_mode_says_what_would_leave_the_database(traded: Traded) -> None:
+    traded.fleet.up()
+    before = traded.fleet.fingerprint()
+    run = traded.rollback("--check", "--diff", database=True, database_backup="nightly", allow_discard=True)
+    assert run.code == 0, run.output
+    (row,) = run.record["databases"]
+    assert row["restored"] is None and row["failure"] is None and "200" in json.dumps(row["steps"])
+    assert rows(traded) == 1200 and traded.fleet.fingerprint() == before

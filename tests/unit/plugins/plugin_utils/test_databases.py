@@ -1,0 +1,192 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Databases that bots share: who may have them touched, and what a record says of them (S1.7, S1.8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._databases import (
+    became_of,
+    data_loss,
+    database_rows,
+    shared_databases,
+    waiting_for_data,
+)
+
+FILLS = {"name": "fills", "host": "db", "root": "/srv/questdb", "backups": "/backup/questdb"}
+DB: dict[str, Any] = {}
+"""A host without variables of ours."""
+
+
+def halt(state: str = "stopped", closed: bool = False) -> dict[str, Any]:
+    reading = {"id": "stopped", "name": "The process is stopped", "operation": "bot_service", "until_resume": True}
+    ok = state == "stopped"
+    read = [{**reading, "ok": ok, "message": "" if ok else "it runs", "observed": {"state": state}}]
+    return {"stages": [], "steps": [], "safe": {"read": read}, "closed": closed}
+
+
+def bot(**variables: Any) -> dict[str, Any]:
+    return {"botfleet_database": FILLS, "halt_result": halt(), **variables}
+
+
+def step(name: str, change: Any = None, status: str = "changed") -> dict[str, Any]:
+    return {
+        "stage": "data",
+        "id": name,
+        "name": name,
+        "operation": f"questdb_{name}",
+        "status": status,
+        "seconds": 1.0,
+        "before": {},
+        "after": None,
+        "proof": None,
+        "change": change,
+        "message": f"{name} it",
+        "diff": [],
+        "touched": bool(change),
+    }
+
+
+def answered(*steps: dict[str, Any], **result: Any) -> dict[str, Any]:
+    return {"stages": [], "steps": list(steps), "safe": {"read": []}, **result}
+
+
+def found(own: dict[str, dict[str, Any]], scope: list[str], **given: bool) -> dict[str, dict[str, Any]]:
+    given = {"restore": True, "sliced": False, "check_mode": False, **given}
+    return shared_databases(scope, {**own, "db": DB}, list(own), **given)
+
+
+def test_a_database_is_touched_once_for_all_that_use_it() -> None:
+    own = {
+        "a": bot(),
+        "b": bot(),
+        "c": bot(botfleet_database={**FILLS, "name": "ticks"}),
+        "d": bot(botfleet_database={}),
+    }
+    assert found(own, ["a", "b", "c", "d"]) == {
+        "fills": {"bots": ["a", "b"], "leader": "a", "host": "db", "refused": ""},
+        "ticks": {"bots": ["c"], "leader": "c", "host": "db", "refused": ""},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "sentence"),
+    [
+        ({"halt_result": halt("running")}, {}, "b use the database fills and are not proven stopped"),
+        ({"halt_result": None}, {}, "b use the database fills and are not proven stopped"),
+        ({}, {"sliced": True}, "this job is a slice and does not see all bots that use the database fills"),
+    ],
+)
+def test_what_somebody_may_be_using_is_not_restored(
+    change: dict[str, Any], given: dict[str, bool], sentence: str
+) -> None:
+    own = {"a": bot(), "b": bot(**change)}
+    assert sentence in found(own, ["a", "b"], **given)["fills"]["refused"]
+    assert found(own, ["a", "b"], restore=False)["fills"]["refused"] == "", "but it is backed up"
+
+
+def test_a_user_outside_the_scope_keeps_it_from_being_restored() -> None:
+    own = {"a": bot(), "z": bot(halt_result=None)}
+    assert "z outside the scope use the database fills: widen the scope" in found(own, ["a"])["fills"]["refused"]
+    assert found(own, ["a"], restore=False)["fills"]["refused"] == ""
+
+
+def test_check_mode_stops_nobody_so_nobody_has_to_be_stopped() -> None:
+    own = {"a": bot(halt_result=halt("running"))}
+    assert found(own, ["a"], check_mode=True)["fills"]["refused"] == ""
+
+
+@pytest.mark.parametrize(
+    ("database", "sentence"),
+    [
+        ({"name": "fills", "host": "db"}, "botfleet_database fills has no root, backups"),
+        ({**FILLS, "host": "elsewhere"}, "is on elsewhere, which is no host of the inventory"),
+        ("fills", "botfleet_database without a name has no name, host, root, backups"),
+    ],
+)
+def test_one_that_is_not_described_is_refused(database: Any, sentence: str) -> None:
+    (refused,) = (its["refused"] for its in found({"a": bot(botfleet_database=database)}, ["a"]).values())
+    assert sentence in refused
+
+
+def test_bots_that_describe_it_differently_are_named() -> None:
+    own = {"a": bot(), "b": bot(botfleet_database={**FILLS, "root": "/elsewhere"})}
+    assert "a and b say different things of the database fills (root)" in found(own, ["a", "b"])["fills"]["refused"]
+
+
+def test_nothing_is_touched_when_the_rollback_of_each_bot_is_over() -> None:
+    over = {"halt_result": halt("running", closed=True)}
+    assert found({"a": bot(**over)}, ["a"]) == {}
+    own = {"a": bot(**over), "b": bot()}
+    assert "a use the database fills and are not proven stopped" in found(own, ["a", "b"])["fills"]["refused"]
+
+
+def after(result: Any, **given: bool) -> dict[str, dict[str, Any]]:
+    own = {"a": bot(), "b": bot()}
+    databases = found(own, ["a", "b"], **given)
+    own["a"]["data_result"] = result
+    return {name: {**variables, "data_databases": databases} for name, variables in own.items()}
+
+
+RESTORED: dict[str, Any] = {
+    "backup": "/backup/questdb/nightly",
+    "rows_discarded": {"fills": 12, "orders": 0},
+    "data_loss": True,
+    "safety_copy": "/srv/questdb/botfleet/safety/rb-1",
+    "downtime": 2.34,
+}
+
+
+def test_a_record_says_what_was_lost_and_where_it_is() -> None:
+    own = after(
+        answered(step("backup", {"path": "/backup/questdb/rb-1", "bytes": 2_500_000}), step("restore", RESTORED))
+    )
+    (row,) = database_rows(["a", "b"], own, [])
+    assert data_loss([row]) is True
+    assert (row["bots"], row["failure"]) == (["a", "b"], None)
+    kept, restored = became_of(row)
+    assert kept == "backed up as it was to /backup/questdb/rb-1 (2.5 MB)"
+    assert restored.startswith("restored from /backup/questdb/nightly, down for 2.3 s: rows left it (12 of fills), ")
+    assert restored.endswith(f"in its safety copy {RESTORED['safety_copy']}")
+    assert waiting_for_data(["a", "b"], own) == {}
+
+
+def test_no_loss_is_said_only_where_rows_were_counted() -> None:
+    own = after(answered(step("restore", {**RESTORED, "rows_discarded": {"fills": 0}, "data_loss": False})))
+    rows = database_rows(["a", "b"], own, [])
+    assert data_loss(rows) is False
+    assert "no row was lost" in became_of(rows[0])[0]
+    assert data_loss(database_rows(["a", "b"], after(answered(step("backup", {"path": "/b", "bytes": 1}))), [])) is None
+    assert data_loss([]) is None
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (
+            answered(step("restore", None, "failed"), failed=True, msg="restore it: 12 rows are newer"),
+            "12 rows are newer",
+        ),
+        ({"unreachable": True, "msg": "no route"}, "unreachable: no route"),
+        (None, "was not reached"),
+    ],
+)
+def test_the_bots_of_a_database_that_failed_wait(result: Any, sentence: str) -> None:
+    own = after(result)
+    waiting = waiting_for_data(["a", "b"], own)
+    assert set(waiting) == {"a", "b"} and sentence in waiting["b"]
+    (row,) = database_rows(["a", "b"], own, [])
+    assert sentence in row["failure"] and row["data_loss"] is None and row["restored"] is None
+
+
+def test_check_mode_says_what_would_be_done() -> None:
+    (row,) = database_rows(["a"], after(answered(step("restore")), check_mode=True), [])
+    assert became_of(row) == ["would restore it"]
+
+
+def test_an_earlier_run_is_remembered() -> None:
+    earlier = database_rows(["a"], after(answered(step("restore", RESTORED))), [])
+    assert database_rows(["a"], {"a": bot()}, earlier) == earlier
