@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A fleet of trading bots on this machine: real processes, each with its own git repository, and their exchanges.
 
-usage: python3 demo/fleet.py up | down | status [--root DIR] [--base-port PORT] [--bots N]
+usage: python3 demo/fleet.py up | down | status [--root DIR] [--base-port PORT] [--bots N] [--database]
 
 ``up`` starts the fleet live on its bad release, from nothing or from whatever the last run left.
 """
@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import database
 import exchanges
 import pages
 import snapshots
@@ -81,8 +82,8 @@ def bots(root: Path, per_kind: int, base_port: int) -> list[Bot]:
     ]
 
 
-def up(root: Path, per_kind: int, base_port: int) -> None:
-    """Bring the fleet to its initial state: live, on the bad release."""
+def up(root: Path, per_kind: int, base_port: int, *, with_database: bool) -> None:
+    """Bring the fleet to its initial state: live, on the bad release. Without its database where that cannot be had."""
     down(root)
     fleet = bots(root, per_kind, base_port)
     check_ports(fleet, base_port)
@@ -92,9 +93,13 @@ def up(root: Path, per_kind: int, base_port: int) -> None:
         raise FleetError(f"{root} cannot be made ({error.strerror}): name another --root") from error
     marker(root).write_text(json.dumps([asdict(bot) for bot in fleet], indent=1))
     exchanges.open_all(root, [bot.name for bot in fleet if bot.trades_on_exchanges], base_port)
+    if with_database:
+        database.open_it(root, base_port)
     make(root, fleet)
     start(fleet)
     wait_until_live(root, fleet)
+    if with_database and not database.fill(root, base_port, START_LIMIT):
+        print(f"the fleet has no database: it did not answer after {START_LIMIT:g} s; see {root / 'questdb.log'}")
 
 
 def down(root: Path) -> None:
@@ -174,6 +179,7 @@ def check_ports(fleet: list[Bot], base_port: int) -> None:
     """FleetError unless every port is free."""
     wanted = [(bot.name, bot.port) for bot in fleet]
     wanted += [(exchange.name, base_port + exchange.offset) for exchange in exchanges.EXCHANGES]
+    wanted += [("the database", base_port + database.OFFSET + offset) for offset in (0, 1)]
     for name, port in wanted:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -184,7 +190,7 @@ def check_ports(fleet: list[Bot], base_port: int) -> None:
 
 
 def owned(root: Path) -> list[int]:
-    """This fleet's processes: bots, in a bot's directory and called by its name, and the exchanges of its files."""
+    """This fleet's processes: bots, in a bot's directory and called by its name, its exchanges and its database."""
     found = []
     for entry in os.listdir("/proc"):
         try:
@@ -193,7 +199,8 @@ def owned(root: Path) -> list[int]:
         except OSError:
             continue
         called = ["--bot", directory.name] in map(list, zip(arguments, arguments[1:]))
-        if (directory.parent == root / "bots" and called) or exchanges.runs_one(arguments, root):
+        serves = exchanges.runs_one(arguments, root) or database.runs_it(arguments, root)
+        if (directory.parent == root / "bots" and called) or serves:
             found.append(int(entry))
     return found
 
@@ -247,6 +254,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path(os.environ.get("BOTFLEET_DEMO_ROOT") or ROOT))
     parser.add_argument("--base-port", type=int, default=int(os.environ.get("BOTFLEET_DEMO_BASE_PORT") or 18100))
     parser.add_argument("--bots", type=int, default=6, help="bots of each kind, up to 200")
+    parser.add_argument("--database", action="store_true", help="with a QuestDB, where Java and its jar are there")
     options = parser.parse_args()
     root = options.root.resolve()
     try:
@@ -254,7 +262,10 @@ def main() -> None:
             down(root)
             return
         if options.command == "up":
-            up(root, options.bots, options.base_port)
+            lacks = database.missing() if options.database else ""
+            if lacks:
+                print(f"the fleet has no database: {lacks}")
+            up(root, options.bots, options.base_port, with_database=options.database and not lacks)
         print(table(root))
     except FleetError as error:
         sys.exit(str(error))

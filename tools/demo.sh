@@ -18,14 +18,17 @@ PATH=$PWD/.cache/venv/bin:$PATH
 LC_ALL=C.UTF-8
 export PATH LC_ALL
 
-python demo/fleet.py up
+if command -v java >/dev/null && command -v mvn >/dev/null; then
+  python tools/questdb.py >/dev/null || : # the demo says that it goes without
+fi
+python demo/fleet.py up --database
 
 # Said once, the inventory need not work it out for each variable of each bot
 root=${BOTFLEET_DEMO_ROOT:-$(pwd -P)/.cache/demo}
 
 status=0
 ansible-playbook -i inventories/demo -f 12 playbooks/rollback.yml -e plan="$plan" -e scope="$scope" \
-  -e "reason='demo of the plan $plan'" -e batch=50% -e demo_root="$root" || status=$?
+  -e "reason='demo of the plan $plan'" -e batch=50% -e data_at_risk=true -e demo_root="$root" || status=$?
 python demo/fleet.py status || :
 echo "the bots still run: make demo-down stops them"
 exit $status
