@@ -6,6 +6,7 @@ HOSTS = 20
 SEEDS = 200
 FLEETS = 3
 EXAMPLES = 5000
+ROWS = 1 10 50
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -16,6 +17,11 @@ demo: ## 12 bots on loopback from live on a bad version to safe and restored; PL
 
 demo-down: ## stop the demo's bots and remove what they left
 	@[ ! -x .cache/venv/bin/python ] || .cache/venv/bin/python demo/fleet.py down
+
+bench-questdb: ## measure backups and restores of ROWS="1 10 50" million rows against cp and rsync; an hour
+	@python3 tools/setup.py bench
+	@python3 tools/questdb.py >/dev/null
+	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.benchmark.questdb $(ROWS)
 
 test: setup ## every part of the tests; PARTS="lint sanity(2.18)" for some
 	@.cache/venv/bin/python tools/test.py '$(PARTS)'
@@ -43,6 +49,10 @@ bench-exposure: ## measure how long it takes until an account is flat, against a
 	@python3 tools/setup.py bench
 	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.benchmark.exposure
 
+data-check: setup ## deploy, trade, deploy badly, restore, find every row, with a real QuestDB
+	@python3 tools/questdb.py >/dev/null
+	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.playbooks.data_check
+
 faults: setup ## SEEDS=200 random faults at random moments, each on six hosts of one of FLEETS=3, and docs/reliability.md with what came of them; needs root
 	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --fleets $(FLEETS) --write
 
@@ -56,4 +66,4 @@ setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down bench bench-fleet bench-exposure test lint typing unit playbooks fleet fleet-down faults luck setup clean
+.PHONY: help demo demo-down bench bench-fleet bench-exposure bench-questdb test lint typing unit playbooks fleet fleet-down faults luck data-check setup clean
