@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 import stat
 import threading
@@ -23,15 +24,15 @@ import pytest
 from .conftest import Controller, Run
 
 DEV_LOG = Path("/dev/log")
-PEM = "-----BEGIN PRIVATE KEY-----\nCANARY-pem-line-one-5b1c\nCANARY-pem-line-two-9d0e\n-----END PRIVATE KEY-----"
-TESTNET = {"api_key": "CANARY-testnet-key-7a31", "api_secret": "CANARY-\"quoted\\and'odd-é-8c2f", "pem": PEM}
+LEAK = f"CANARY-{secrets.token_hex(4)}-"  # not those of a test that runs beside this one
+PEM = f"-----BEGIN PRIVATE KEY-----\n{LEAK}pem-line-one-5b1c\n{LEAK}pem-line-two-9d0e\n-----END PRIVATE KEY-----"
+TESTNET = {"api_key": f"{LEAK}testnet-key-7a31", "api_secret": f"{LEAK}\"quoted\\and'odd-é-8c2f", "pem": PEM}
 PRODUCTION = {
-    "api_key": "CANARY-production-key-11d7",
-    "api_secret": "CANARY-production-secret-4e90",
-    "pem": "CANARY-pem-0",
+    "api_key": f"{LEAK}production-key-11d7",
+    "api_secret": f"{LEAK}production-secret-4e90",
+    "pem": f"{LEAK}pem-0",
 }
-TOKEN = "CANARY-token-e6b2"
-LEAK = "CANARY-"
+TOKEN = f"{LEAK}token-e6b2"
 WATCHED = "the-process-of-the-module"
 
 

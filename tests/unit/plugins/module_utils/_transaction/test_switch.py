@@ -36,6 +36,8 @@ from {package}._transaction.engine import Transaction
 from {package}._transaction.request import request_from
 print(json.dumps(Transaction(request_from(json.load(sys.stdin)), OPERATIONS).run()))
 """
+SOON = 6.0
+"""Seconds in which a busy machine has begun what comes next, and after which its timer is due."""
 LATE = 60.0
 """Seconds within which a busy machine has done what its timer was due for."""
 
@@ -127,8 +129,8 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 def test_a_bot_that_nobody_verifies_is_made_safe(host: Host) -> None:
     """S1.3, S4.2: the controller is gone after the start; what somebody raised since is lowered, too."""
-    result = host.run(host.resume(2))
-    assert not result["failed"] and 0 < result["confirm_left"] <= 2, result["msg"]
+    result = host.run(host.resume(SOON))
+    assert not result["failed"] and 0 < result["confirm_left"] <= SOON, result["msg"]
     assert host.bot.running()
     host.flag.write_text("raised by somebody")
     began = time.monotonic()
@@ -167,13 +169,13 @@ def test_another_rollback_is_told_too(host: Host) -> None:
 
 def test_a_verified_bot_runs_on(host: Host) -> None:
     """S1.6: nothing is left that could stop it."""
-    host.run(host.resume(2))
+    host.run(host.resume(SOON))
     began = time.monotonic()
     result = host.run(host.verify(), closes=True)
     assert result["closed"] and result["confirm_left"] is None and host.kept() == []
     wait_for(lambda: not host.waiting(), LATE)
-    assert time.monotonic() - began < 10
-    time.sleep(max(0.0, began + 2.5 - time.monotonic()))
+    assert time.monotonic() - began < SOON + 10
+    time.sleep(max(0.0, began + SOON + 0.5 - time.monotonic()))
     assert host.bot.running() and host.event("switch_confirmed") and not host.event("switch_fired")
 
 
@@ -244,8 +246,8 @@ def test_a_rollback_that_has_taken_over_goes_before_it(host: Host) -> None:
 
 
 def test_a_rollback_that_holds_the_bot_goes_before_it(host: Host) -> None:
-    host.run(host.resume(2))
-    slow = {"name": "halt", "on_failure": "continue", "steps": [host.service("stopped")], "delay": 4.0}
+    host.run(host.resume(SOON))
+    slow = {"name": "halt", "on_failure": "continue", "steps": [host.service("stopped")], "delay": SOON + 2}
     result = host.run(slow, rollback_id="rb-2", preempt=True)
     assert not result["failed"] and not host.bot.running(), result["msg"]
     fired = host.event("switch_fired")
@@ -263,11 +265,11 @@ def test_it_holds_no_lock_while_it_waits(host: Host) -> None:
 
 def test_starting_again_arms_anew(host: Host) -> None:
     """A start that was under way when its transaction was killed; the earlier timer means nothing any more."""
-    host.run(host.resume(2))
+    host.run(host.resume(SOON))
     journal = host.state / "maker-1" / "rb-1" / "journal.jsonl"
     journal.write_text("".join(line + "\n" for line in journal.read_text().splitlines() if '"end"' not in line))
     assert not host.run(host.resume(60))["failed"]
-    time.sleep(2.5)
+    time.sleep(SOON + 0.5)
     assert host.bot.running() and not host.event("switch_fired")
     assert len(host.kept()) == 1, "code that lies in a directory is not copied"
 
@@ -326,7 +328,7 @@ def test_no_value_of_the_environment_is_kept(host: Host) -> None:
     """S4.4: nobody has to declare what stands there; the process is found and stopped without it."""
     safe = host.safe()
     safe[1]["options"]["environment"] = {"API_KEY": SECRET, "TOKEN": {"secret": "token"}}
-    result = host.run(host.resume(2), safe=safe, secrets={"token": SECRET})
+    result = host.run(host.resume(SOON), safe=safe, secrets={"token": SECRET})
     assert not result["failed"], result["msg"]
     (kept,) = host.kept()
     assert SECRET not in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
@@ -364,7 +366,7 @@ def test_nothing_to_make_it_safe_with(host: Host) -> None:
 
 
 def test_a_state_directory_that_cannot_be_used_keeps_no_step_from_being_tried(host: Host) -> None:
-    host.run(host.resume(2))
+    host.run(host.resume(SOON))
     lock = host.state / "maker-1" / "lock"
     lock.unlink()
     lock.mkdir()
@@ -380,7 +382,7 @@ def test_it_outlives_the_code_that_armed_it(host: Host, tmp_path: Path) -> None:
         packed.writestr("packed/__init__.py", "")
     done = subprocess.run(
         [sys.executable, "-I", "-c", RUN.format(package="packed"), str(archive)],
-        input=json.dumps(host.request(host.resume(2))),
+        input=json.dumps(host.request(host.resume(SOON))),
         capture_output=True,
         text=True,
         check=True,
