@@ -9,6 +9,7 @@ machine has is skipped, in CI too: a machine with a single Python still tests ea
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,8 +21,11 @@ import nox
 ROOT = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
+UNIT = ROOT / "tests" / "unit" / "plugins" / "module_utils"
+WITHOUT_QUESTDB = "--ignore-glob=tests/unit/*questdb*"  # a server keeps the cores from tests that watch the clock
 sys.path.insert(0, str(ROOT / "tools"))
 import environments  # noqa: E402  # found through the path above
+import questdb  # noqa: E402  # likewise
 import tarball  # noqa: E402  # likewise
 from pythons import find_python  # noqa: E402  # likewise
 
@@ -39,6 +43,7 @@ PARTS = [
     "importer",
     "image",
     "unit",
+    "data",
     "managed(3.9)",  # the oldest
     "managed(3.10)",  # the oldest that ccxt runs on
     "sanity",
@@ -205,32 +210,51 @@ def sanity(session: nox.Session, core: str) -> None:
 @on_the_ends
 def integration(session: nox.Session, core: str) -> None:
     """The targets in tests/integration, one for each module, on the oldest and the newest ansible-core."""
-    ansible_test(session, core, "integration", *session.posargs)
+    bring_questdb(session)
+    config = {"questdb_jar": questdb.JAR} if os.path.exists(questdb.JAR) else {}
+    ansible_test(session, core, "integration", *session.posargs, config=config)
 
 
-def ansible_test(session: nox.Session, core: str, *command: str) -> None:
-    """Run ansible-test in a copy of the tree, with a home of its own and all Pythons of this machine on its path."""
+def ansible_test(session: nox.Session, core: str, *command: str, config: dict[str, str] | None = None) -> None:
+    """Run ansible-test in a copy of the tree, with a home of its own and all Pythons of this machine on its path.
+
+    config: variables for the targets
+    """
     programs = environments.core_environment(session, core)
     home = environments.ansible_test_home(session)
     pythons = [os.path.dirname(path) for path in map(find_python, environments.MANAGED_PYTHONS) if path]
     env = {"HOME": str(home), "PATH": os.pathsep.join([str(programs), *pythons, os.environ["PATH"]])}
-    with session.chdir(copy_of_tree(session)):
+    tree = copy_of_tree(session)
+    if config:
+        (tree / "tests" / "integration" / "integration_config.yml").write_text(json.dumps(config))
+    with session.chdir(tree):
         session.run(str(programs / "ansible-test"), *command, "--local", "--color", "no", env=env)
 
 
 @nox.session
 def unit(session: nox.Session) -> None:
     """Unit tests on the controller's Python. More workers than cores: many tests wait."""
-    session.run("pytest", "-n", "4", "tests/unit", *session.posargs)
+    session.run("pytest", "-n", "4", WITHOUT_QUESTDB, "tests/unit", *session.posargs)
 
 
 @nox.session
 @on_older_pythons
 def managed(session: nox.Session, python: str) -> None:
-    """The operations' unit tests on this Python of managed nodes."""
+    """The operations' unit tests on this Python of managed nodes; on the oldest those with a QuestDB, too."""
     programs = environments.python_environment(session, python)
-    pytest = (str(programs / "python"), "-m", "pytest", "-n", "4")
-    session.run(*pytest, "tests/unit/plugins/module_utils", *session.posargs)
+    pytest = (str(programs / "python"), "-m", "pytest")
+    tests = str(UNIT.relative_to(ROOT))
+    session.run(*pytest, "-n", "4", WITHOUT_QUESTDB, tests, *session.posargs)
+    if python == environments.MANAGED_PYTHONS[0]:
+        bring_questdb(session)
+        session.run(*pytest, "-n", "2", *with_questdb(), *session.posargs)
+
+
+@nox.session
+def data(session: nox.Session) -> None:
+    """A real QuestDB: its operations, and rollbacks that back it up or restore it."""
+    bring_questdb(session)
+    session.run("pytest", "-n", "2", *with_questdb(), "tests/playbooks/test_data.py", *session.posargs)
 
 
 @nox.session
@@ -243,7 +267,7 @@ def freqtrade(session: nox.Session) -> None:
 @nox.session
 def playbooks(session: nox.Session) -> None:
     """The playbooks against the demo fleet and against fleets that fail."""
-    session.run("pytest", "tests/playbooks", *session.posargs)
+    session.run("pytest", "--ignore=tests/playbooks/test_data.py", "tests/playbooks", *session.posargs)
 
 
 @nox.session
@@ -268,6 +292,24 @@ def molecule(session: nox.Session) -> None:
     state = CACHE / "molecule"
     shutil.rmtree(state, ignore_errors=True)  # what a run that was cut short left would be taken for this one's
     session.run("molecule", "test", "--all", *session.posargs, env={"MOLECULE_EPHEMERAL_DIRECTORY": str(state)})
+
+
+def with_questdb() -> list[str]:
+    """The unit tests that start one."""
+    return sorted(
+        str(path.relative_to(ROOT)) for path in UNIT.rglob("test_*.py") if "questdb" in path.name + path.parent.name
+    )
+
+
+def bring_questdb(session: nox.Session) -> None:
+    """The QuestDB that tests start. Without it they are skipped; in CI that is a failure."""
+    problem = questdb.lacking()
+    if problem and not os.path.exists(questdb.JAR):
+        if os.environ.get("CI") == "true":
+            session.error(problem)
+        session.warn(problem)
+    else:
+        session.run("python", str(ROOT / "tools" / "questdb.py"), silent=True)
 
 
 def need_hosts(session: nox.Session) -> None:

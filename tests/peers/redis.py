@@ -48,8 +48,8 @@ class Redis:
 
 
 @contextmanager
-def redis_serving(*options: str, port: int = 0, ready: bool = True) -> Iterator[Redis]:
-    """Start one with options of its command line. ready: wait until it answers to everybody."""
+def redis_serving(*options: str, port: int = 0) -> Iterator[Redis]:
+    """Start one with options of its command line."""
     directory = tempfile.mkdtemp(prefix="botfleet-redis-")  # a socket's path is short
     socket = str(Path(directory) / "redis.sock")
     command = [PROGRAM, "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", directory]
@@ -57,7 +57,7 @@ def redis_serving(*options: str, port: int = 0, ready: bool = True) -> Iterator[
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         redis = Redis(socket, port, process)
-        _wait(redis, ready)
+        _wait(redis)
         yield redis
     finally:
         process.kill()
@@ -65,14 +65,12 @@ def redis_serving(*options: str, port: int = 0, ready: bool = True) -> Iterator[
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _wait(redis: Redis, ready: bool) -> None:
+def _wait(redis: Redis) -> None:
     deadline = time.monotonic() + 30
     while True:
         assert redis.process.poll() is None, f"{PROGRAM} ended with code {redis.process.returncode}"
         assert time.monotonic() < deadline, f"{PROGRAM} did not answer within 30 s"
         if Path(redis.socket).exists():
-            if not ready:
-                return
             try:
                 redis.client().ping()
             except import_module("redis").RedisError:
