@@ -59,7 +59,7 @@ options:
         description: Name of the stage.
         type: str
         required: true
-        choices: [halt, exposure, preserve, revert, resume, verify, watch]
+        choices: [halt, exposure, data, preserve, revert, resume, verify, watch]
       on_failure:
         description:
           - V(continue) tries the other steps all the same, since each of them makes the bot safer.

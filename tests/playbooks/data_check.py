@@ -123,7 +123,7 @@ def scenario(directory: Path) -> Counted:
 def compared(server: QuestDB, bot: Writer) -> Counted:
     """Each row that was acknowledged is looked for, by its number and with all that is in it."""
     rows = server.sql(f"select number, ts, symbol, note from {TABLE}")
-    found = {(number, moment, symbol, note) for number, moment, symbol, note in rows}
+    found = set(map(tuple, rows))
     written = set(bot.written())
     return Counted(len(written), len(written & found), len(rows) - len(written & found))
 

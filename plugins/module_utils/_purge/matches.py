@@ -60,7 +60,8 @@ class Finder:
         """The matches below an open directory, sorted by path. Raises OperationError if one must not be moved."""
         return sorted(self._find(directory, path, "", os.fstat(directory).st_dev), key=lambda match: match.path)
 
-    def _find(self, directory: int, path: str, below: str, device: int) -> Iterable[Match]:
+    def _find(self, directory: int, path: str, below: str, device: int) -> list[Match]:
+        found: list[Match] = []
         for name in os.listdir(directory):
             present = lstat_at(directory, name)
             if present is None:  # removed meanwhile, by a bot that runs
@@ -70,12 +71,13 @@ class Finder:
             if self._matches(name):
                 files, size = self._measure(directory, name, place, device)
                 kind = KINDS.get(stat.S_IFMT(present.st_mode), OTHER)
-                yield Match(join(below, name), kind, files, size, present.st_ctime)
+                found.append(Match(join(below, name), kind, files, size, present.st_ctime))
             elif self._recurse and is_directory and (self._hidden or not name.startswith(".")):
                 self._refuse(place, present, device)
                 with _entered(directory, name, place) as lower:
                     if lower is not None:
-                        yield from self._find(lower, place, join(below, name), device)
+                        found += self._find(lower, place, join(below, name), device)
+        return found
 
     def _matches(self, name: str) -> bool:
         return any(

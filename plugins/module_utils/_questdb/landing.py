@@ -41,13 +41,16 @@ def land(live: Reader, table: str, columns: Sequence[Sequence[str]], rows: Seque
         names = ", ".join(name_of(name) for name, _type in columns)
         values = ", ".join(taking(columns))
         sql = f"insert atomic into {name_of(table)} ({names}) select {values} from {LANDING}"  # noqa: S608  # quoted
+        lost = ""
         try:
             live.query(sql)
         except Unreachable as error:
+            lost = str(error)
+        if lost:
             raise OperationError(
-                f"the answer to {len(rows)} rows for table {table} was lost ({error}): run it again, which finds out "
+                f"the answer to {len(rows)} rows for table {table} was lost ({lost}): run it again, which finds out "
                 "whether they arrived"
-            ) from error
+            )
     finally:
         with suppress(OperationError):  # the next run removes it
             clear(live)

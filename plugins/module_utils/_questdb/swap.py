@@ -66,7 +66,7 @@ def _aside(directory: int, name: str, wanted: Mapping[str, int], places: Sequenc
 
 def _rename(directory: int, old: str, new: str) -> None:
     os.rename(old, new, src_dir_fd=directory, dst_dir_fd=directory)
-    for parent in {os.path.dirname(old) or ".", os.path.dirname(new) or "."}:
+    for parent in sorted({os.path.dirname(old) or ".", os.path.dirname(new) or "."}):
         _sync(directory, parent)
 
 

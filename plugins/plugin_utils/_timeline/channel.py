@@ -54,7 +54,7 @@ class Channel:
             while self._ends and (block := os.read(self._ends[0], 1 << 16)):
                 told += block
         *lines, self._rest = told.split(b"\n")
-        return [(bot, said) for bot, said in map(json.loads, lines)]
+        return list(map(json.loads, lines))
 
 
 CHANNEL = Channel()
