@@ -22,6 +22,9 @@ from .instance import Instance
 SERVICE: dict[str, Any] = {name: spec for name, spec in BotService.OPTIONS.items() if name != "state"}
 """Suboptions that say how the server is started and stopped, those of bot_service."""
 
+RELEASE_TIME = 10.0
+"""Seconds for which a process that was killed may hold its lock while the kernel takes its memory back."""
+
 APPEAR_TIME = 5.0
 """Seconds within which a server that was started must be seen."""
 
@@ -114,6 +117,9 @@ class Server:
         bot = Bot({**self.options, "force": True}, self.context) if force else self._bot
         stop(bot)
         prove_stopped(bot)
+        limit = time.monotonic() + self.context.remaining(RELEASE_TIME)
+        while self.instance.is_held() and time.monotonic() < limit:
+            time.sleep(0.05)
         if self.instance.is_held():
             raise OperationError(
                 f"{self.name} is stopped, but another process has {self.instance.root} open: stop that, too"

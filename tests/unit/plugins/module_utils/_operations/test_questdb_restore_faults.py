@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -105,6 +106,17 @@ def test_s1_7_a_server_that_is_killed(place: Place, step: str, monkeypatch: pyte
     assert failed.message.endswith("the database is again what it was before")
     assert place.content() == before
     assert len(place.pids()) == 1
+
+
+def test_s1_7_a_server_that_was_killed_holds_its_lock_a_moment_longer(place: Place) -> None:
+    """S1.7: while the kernel takes its memory back; only who keeps it is another process."""
+    service = place.operation()._server()
+    place.end()
+    lock = (place.root / "db" / "tables.d.lock").open("rb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    threading.Timer(0.5, lock.close).start()
+    service.stop()
+    assert not service.instance.is_held()
 
 
 @pytest.mark.parametrize("step", ["stage", "start"])
