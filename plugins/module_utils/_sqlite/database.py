@@ -88,11 +88,19 @@ class Database:
                 connection.text_factory = lenient
                 connection.execute("PRAGMA trusted_schema = OFF")  # what root reads may be another user's
                 connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-                if state is None or not _holds_open(state):
+                if state is None or not _holds_open(state) or not self._is_still(state):
                     raise OperationError(f"{self.path} was exchanged while it was opened: somebody tampers with it")
                 yield connection
         except sqlite3.Error as error:
             raise OperationError(self.sentence(error, wait)) from error
+
+    def _is_still(self, state: os.stat_result) -> bool:
+        """Whether the path leads to the same file yet: an earlier connection may hold open what was exchanged."""
+        try:
+            present = self.stat()
+        except OperationError:  # a symlink
+            return False
+        return present is not None and os.path.samestat(present, state)
 
     @contextmanager
     def locked(self) -> Iterator[sqlite3.Connection]:
