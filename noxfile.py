@@ -240,21 +240,19 @@ def unit(session: nox.Session) -> None:
 @nox.session
 @on_older_pythons
 def managed(session: nox.Session, python: str) -> None:
-    """The operations' unit tests on this Python of managed nodes; on the oldest those with a QuestDB, too."""
+    """The operations' unit tests on this Python of managed nodes, but for those with a QuestDB."""
     programs = environments.python_environment(session, python)
     pytest = (str(programs / "python"), "-m", "pytest")
     tests = str(UNIT.relative_to(ROOT))
     session.run(*pytest, "-n", "4", WITHOUT_QUESTDB, tests, *session.posargs)
-    if python == environments.MANAGED_PYTHONS[0]:
-        bring_questdb(session)
-        session.run(*pytest, "-n", "2", *with_questdb(), *session.posargs)
 
 
 @nox.session
 def data(session: nox.Session) -> None:
     """A real QuestDB: its operations, and rollbacks that back it up or restore it."""
     bring_questdb(session)
-    session.run("pytest", "-n", "2", *with_questdb(), "tests/playbooks/test_data.py", *session.posargs)
+    patience = ["--timeout", "900"]  # s: the server is started again after each kill
+    session.run("pytest", "-n", "2", *patience, *with_questdb(), "tests/playbooks/test_data.py", *session.posargs)
 
 
 @nox.session
