@@ -69,7 +69,7 @@ def run(
         given.write(stdin or b"")
         given.seek(0)
         try:
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule here
                 argv,
                 cwd=cwd,
                 env={name: value for name, value in merged.items() if value is not None},

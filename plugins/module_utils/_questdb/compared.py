@@ -106,7 +106,8 @@ class Compared:
             yield from _parts(Slice(None, None), count)
             return
         name = name_of(self.timestamp[0])
-        bounds = f"select cast(min({name}) as long), cast(max({name}) as long) from {name_of(self.name)}"  # noqa: S608
+        least_and_most = f"cast(min({name}) as long), cast(max({name}) as long)"
+        bounds = f"select {least_and_most} from {name_of(self.name)}"  # noqa: S608  # names are quoted
         low, high = self.copy.query(bounds).rows[0]
         waiting = [] if low is None else [Slice(low, high + 1)]
         while waiting:

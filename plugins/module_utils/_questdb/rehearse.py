@@ -98,7 +98,7 @@ def _start(boot: Boot, place: str, db: str, port: int, owner: tuple[int, int]) -
     }
     with open(os.path.join(place, "log"), "ab") as log:
         try:
-            return subprocess.Popen(  # pylint: disable=ansible-bad-function
+            return subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule here
                 boot.of(place),
                 cwd=boot.cwd if os.path.isdir(boot.cwd) else "/",
                 env=env,

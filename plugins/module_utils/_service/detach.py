@@ -73,7 +73,7 @@ def _start(
     output = os.open(log, flags, 0o640) if log else os.open(os.devnull, os.O_WRONLY)
     if log and not stat.S_ISREG(os.fstat(output).st_mode):
         raise OperationError(f"log {log} is not a regular file")
-    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule here
         argv,
         cwd=cwd,
         env=env,

@@ -482,7 +482,7 @@ def test_s2_6_killed_anywhere_it_loses_nothing_and_is_finished(tmp_path: pathlib
         bot = Bot(base)
         before = contents(bot.cache)
         all_of_it = everything(bot)
-        killed = run_until_killed(lambda bot=bot: bot.run(recurse=True).status == "changed", call)  # type: ignore[misc]
+        killed = run_until_killed(lambda bot=bot: bot.run(recurse=True).status == "changed", call)  # type: ignore[misc]  # untyped
         assert everything(bot) == all_of_it, f"call {call}"
         outcome = bot.run(recurse=True)
         assert outcome.status == ("changed" if killed and outcome.change else "unchanged"), outcome.message
@@ -507,7 +507,7 @@ def test_s2_6_undo_killed_anywhere_can_be_done_again(tmp_path: pathlib.Path) -> 
         before = contents(bot.cache)
         all_of_it = everything(bot)
         change = bot.run().change
-        killed = run_until_killed(lambda bot=bot, change=change: bool(bot.undo(change)), call)  # type: ignore[misc]
+        killed = run_until_killed(lambda bot=bot, change=change: bool(bot.undo(change)), call)  # type: ignore[misc]  # untyped
         if bot.entries():
             assert everything(bot) == all_of_it, f"call {call}"
             bot.undo(change)

@@ -525,7 +525,7 @@ def test_s2_7_undo_killed_anywhere_can_be_done_again(bot: Bot, tmp_path: pathlib
         bot.fill()
         before = contents(bot.client)
         change = bot.run().change
-        killed = run_until_killed(lambda change=change: bool(bot.undo(change, batch=2)), call)  # type: ignore[misc]
+        killed = run_until_killed(lambda change=change: bool(bot.undo(change, batch=2)), call)  # type: ignore[misc]  # untyped
         if bot.entries():
             assert "7 keys are back" in bot.undo(change, batch=2), f"call {call}"
         assert contents(bot.client) == before, f"call {call}"
@@ -558,8 +558,8 @@ def test_s2_7_a_redis_that_dies_half_way_is_said(tmp_path: pathlib.Path, monkeyp
 def certify(directory: pathlib.Path) -> tuple[str, str]:
     """The paths of a certificate of 127.0.0.1, and of its key."""
     from cryptography import x509  # noqa: PLC0415  # only one test needs it
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  # only here
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  # only here
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redis")])
