@@ -184,8 +184,8 @@ before:
       returned: with O(path)
       type: bool
     matches:
-      description: How many of its entries match.
-      returned: with O(path)
+      description: How many of its entries match, or how many keys would go.
+      returned: always
       type: int
     files:
       description: How many files these hold.
@@ -199,10 +199,6 @@ before:
       description: The Redis and its database.
       returned: with O(redis)
       type: str
-    keys:
-      description: How many keys would go.
-      returned: with O(redis)
-      type: int
     others:
       description: How many of them lack O(redis.prefix), which is only so in a flush.
       returned: with O(redis)

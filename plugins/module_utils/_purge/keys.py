@@ -65,15 +65,15 @@ class Keys:
     def plan(self, before: State) -> Plan:
         actions, where = [], self._server.name
         self._server.refuse_unpermitted(self._prefix, dump=self._options["dump"], flush=self._flush)
-        if before["keys"]:
+        if before["matches"]:
             if self._options["dump"]:
                 self._trash.device()
             if self._flush:
                 prefix = self._options["prefix"]
                 others = f", {before['others']} of them without the prefix {prefix!r}" if prefix else ""
-                actions.append(f"flush {where} of all its {before['keys']} keys{others}, whoever else uses them")
+                actions.append(f"flush {where} of all its {before['matches']} keys{others}, whoever else uses them")
             else:
-                actions.append(f"remove {before['keys']} keys {self._options['prefix']!r} from {where}")
+                actions.append(f"remove {before['matches']} keys {self._options['prefix']!r} from {where}")
             kept = f"keep their dump in {self._trash.path}" if self._options["dump"] else "keep no dump of them"
             actions.append(kept)
         actions += self._trash.actions(before)
@@ -82,7 +82,7 @@ class Keys:
     def apply(self, plan: Plan) -> State:
         before: State = plan.data["before"]
         change: State = {"redis": self._server.name, "trash": None, "removed": 0}
-        if before["keys"] or before["interrupted"]:
+        if before["matches"] or before["interrupted"]:
             change.update(self._take())
         return {**change, "expired": self._trash.remove(before["expired"])}
 
@@ -232,15 +232,15 @@ class Keys:
         entries = [entry for entry in self._trash.found() if entry.finished or self._options["dump"]]
         return {
             "redis": self._server.name,
-            "keys": count.ours + count.others,
+            "matches": count.ours + count.others,
             "others": count.others,
             "names": sorted(shown(name) for name in count.names),
             **self._trash.state(entries, self._max_age),
         }
 
     def _diff(self, before: State) -> dict[str, str]:
-        totals = (f"{before['keys']} keys", "0 keys")
-        return diff(self._server.name, before["names"], before["keys"], totals, before["expired"])
+        totals = (f"{before['matches']} keys", "0 keys")
+        return diff(self._server.name, before["names"], before["matches"], totals, before["expired"])
 
 
 def escaped(prefix: bytes) -> bytes:

@@ -137,7 +137,7 @@ def test_s2_7_keys_with_the_prefix_go_and_no_other(bot: Bot) -> None:
     }
     assert stat.S_IMODE((entry / "manifest").stat().st_mode) == 0o600
     assert outcome.proof is not None
-    assert (outcome.proof["keys"], outcome.proof["created_since"]) == (0, 0)
+    assert (outcome.proof["matches"], outcome.proof["created_since"]) == (0, 0)
     again = bot.run()
     assert (again.status, again.change, again.diff) == ("unchanged", None, [])
 
