@@ -51,7 +51,7 @@ bench-exposure: ## measure how long it takes until an account is flat, against a
 
 data-check: setup ## deploy, trade, deploy badly, restore, find every row, with a real QuestDB
 	@python3 tools/questdb.py >/dev/null
-	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.playbooks.data_check
+	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.data.check
 
 faults: setup ## SEEDS=200 random faults at random moments, each on six hosts of one of FLEETS=3, and docs/reliability.md with what came of them; needs root
 	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --fleets $(FLEETS) --write

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,11 @@ from ansible_collections.tradeops.botfleet.plugins.plugin_utils._agent import pa
 from tests.playbooks.conftest import ROOT, Run
 
 from . import oracle
-from .host import STATE, Host
+from .host import STATE, Host, bury
 
 NAME = os.environ.setdefault("BOTFLEET_FLEET", "faults")
 CACHE = ROOT / ".cache" / f"fleet-{NAME}"
+INVENTORY = str(CACHE / "hosts.yml")
 COMMAND = [sys.executable, str(ROOT / "tests" / "fleet" / "fleet.py")]
 ROLLBACK, ARM = (ROOT / "playbooks" / name for name in ("rollback.yml", "arm.yml"))
 BAD, GOOD = "deploy-20251204-142200", "deploy-20251201-083000"
@@ -93,7 +92,7 @@ class Fleet:
 
     def down(self) -> None:
         """Remove the hosts, unless they were there before."""
-        bury()
+        bury(INVENTORY)
         at_once(Host.heal, self.hosts)
         if not self._was_up:
             fleet("down")
@@ -101,7 +100,7 @@ class Fleet:
     def fresh(self) -> None:
         """Every bot is live on its bad release, and nothing is wrong with its host."""
         self.variables = {}
-        bury()
+        bury(INVENTORY)
         at_once(Host.live, self.hosts)
 
     def readings(self) -> dict[str, oracle.Reading]:
@@ -154,7 +153,7 @@ class Controller:
         everyone = {"vars": {"botfleet_artifacts_dir": str(self.artifacts)}, "hosts": hosts}
         inventory = self.directory / "here.yml"
         inventory.write_text(json.dumps({"all": everyone}))
-        command = [sys.executable, "-m", "ansible", "playbook", "-i", str(CACHE / "hosts.yml"), "-i", str(inventory)]
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", INVENTORY, "-i", str(inventory)]
         command += ["-f", str(2 * HOSTS), str(playbook), *arguments]
         return command, {
             **os.environ,
@@ -188,14 +187,6 @@ class Controller:
 def fleet(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run tests/fleet/fleet.py."""
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=900)
-
-
-def bury() -> None:
-    """End what killed controllers have left: ansible-core's workers are sessions of their own, and wait for ever."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if str(CACHE / "hosts.yml").encode() in (entry / "cmdline").read_bytes().split(b"\0"):
-                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def at_once(work: Callable[[Host], object], hosts: Iterable[Host]) -> None:

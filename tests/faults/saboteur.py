@@ -4,7 +4,8 @@
 """Lies in a test host's own Python as its sitecustomize, and does to the collection's processes what it is ordered to.
 
 /run/botfleet-faults/kill    ``<line> after`` or ``<line> torn``: SIGKILL as soon as that line of a journal is on the
-                             disk, or when half of it is written, so that the step before it is done and nobody says so
+                             disk, or when half of it is written, so that the step before it is done and nobody says so;
+                             ``<line> frozen``: SIGSTOP as soon as it is. A third word is the journal's name
 /run/botfleet-faults/clock   seconds by which what it takes for the time is ahead
 /run/botfleet-faults/python  the version that it takes itself for, such as 3.8.10
 """
@@ -25,18 +26,18 @@ def order(name: str) -> str:
     return ""
 
 
-def die_at(line: int, how: str) -> None:
+def die_at(line: int, how: str, journal: str = "journal.jsonl") -> None:
     """Replace what writes a journal."""
     write, fsync = os.write, os.fsync
 
     def die() -> None:
         os.unlink(os.path.join(ORDERS, "kill"))
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSTOP if how == "frozen" else signal.SIGKILL)
 
     def lines(descriptor: int) -> int:
         """How many a journal has by now; -1 for any other file."""
         path = os.readlink(f"/proc/self/fd/{descriptor}")
-        if not path.endswith("/journal.jsonl"):
+        if os.path.basename(path) != journal:
             return -1
         with open(path, "rb") as handle:
             return handle.read().count(b"\n")
@@ -74,7 +75,8 @@ def take_for(version: str) -> None:
 
 
 if order("kill"):
-    die_at(int(order("kill").split()[0]), order("kill").split()[1])
+    place, *rest = order("kill").split()
+    die_at(int(place), *rest)
 if order("clock"):
     set_clock(float(order("clock")))
 if order("python"):

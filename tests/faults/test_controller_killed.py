@@ -24,7 +24,8 @@ import pytest
 
 from tests.peers.demo import wait_for
 
-from .fleet import Controller, Fleet, bury
+from .fleet import INVENTORY, Controller, Fleet
+from .host import bury
 from .recovery import assert_restored
 
 LAST_MOMENT = 0.5  # s after a stage was seen to begin
@@ -65,7 +66,7 @@ def test_killed(fleet: Fleet, tmp_path: Path, who: str, stage: str) -> None:
     if who == "its group":
         os.killpg(process.pid, signal.SIGKILL)
     else:
-        bury()
+        bury(INVENTORY)
     process.wait()
     another = Controller(fleet, tmp_path / "another")
     assert_restored(fleet, another.rollback(rollback_id="rb-killed"), "rb-killed")

@@ -3,14 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts to test on: Debian with systemd as PID 1 and sshd, each a container with an address of its own.
 
-    fleet.py up [--hosts N] [--bots]  start hosts 1 to N, build their image if its recipe changed, write the inventory
-    fleet.py live [--bare]            bring the bot of each host back live on its bad release, as up did
-    fleet.py status [--hosts N]       list them; exit code 1 unless all are up
-    fleet.py down                     remove them; the image stays
+    fleet.py up [--hosts N] [--bots | --database]  start hosts 1 to N, build their image if its recipe changed, and
+                                                   write the inventory
+    fleet.py live [--bare]                         bring the bot of each host back live on its bad release, as up did
+    fleet.py status [--hosts N]                    list them; exit code 1 unless all are up
+    fleet.py down                                  remove them; the image stays
 
 Users on them: ``ops``, who logs in and may use sudo, and ``bot``, who runs bots in /srv/bots. With ``--bots`` each host
 is a bot of the group ``bots``: the demo's quantum trader as the unit trader.service, with its order ledger
-/srv/ledger/trader.jsonl as the witness. What arming left stays through ``live``, unless ``--bare`` is given.
+/srv/ledger/trader.jsonl as the witness. What arming left stays through ``live``, unless ``--bare`` is given. With
+``--database`` each has that, and a QuestDB, the unit questdb.service. Its command ``fleet-database`` starts it on new
+data in /srv/questdb.
 
 Everything on this side is in .cache/fleet. The environment variable BOTFLEET_FLEET names another fleet, with
 containers, a network and a directory .cache/fleet-NAME of its own. Exit code 3: something is missing on this machine,
@@ -54,6 +57,7 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "live", "down", "status"])
     parser.add_argument("--hosts", type=int, default=1, metavar="N", help="how many (default: 1)")
     parser.add_argument("--bots", action="store_true", help="with a live bot on each")
+    parser.add_argument("--database", action="store_true", help="with a QuestDB beside each bot")
     parser.add_argument("--bare", action="store_true", help="live: remove what arming left, too")
     parser.add_argument("--suite", choices=SUITES, default=SUITES[0], help=f"of Debian (default: {SUITES[0]})")
     parser.add_argument("--mirror", help="Debian mirror to build the image from (default: mmdebstrap's)")
@@ -67,7 +71,9 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         names = [f"host{number}" for number in range(1, arguments.hosts + 1)]
         if arguments.command == "up":
-            up(names, build(arguments.suite, bots=arguments.bots, mirror=arguments.mirror), bots=arguments.bots)
+            bots = arguments.bots or arguments.database
+            image = build(arguments.suite, bots=bots, database=arguments.database, mirror=arguments.mirror)
+            up(names, image, bots=bots)
         elif arguments.command == "live":
             live(hosts(), bare=arguments.bare)
         elif arguments.command == "down":

@@ -43,89 +43,31 @@ def lacking() -> str:
     return ""
 
 
-class QuestDB:
-    """A server on a root directory, which may be stopped and started again. It keeps its ports.
-
-    settings: of conf/server.conf, over those of a small server
-    """
-
-    def __init__(self, root: Path, **settings: Any) -> None:
-        self.root = root
-        self.port, self.health_port = free_port(), free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-        self.log = root.parent / f"{root.name}.log"
-        self.settings = {
-            "http.bind.to": f"127.0.0.1:{self.port}",
-            "http.min.net.bind.to": f"127.0.0.1:{self.health_port}",
-            "pg.enabled": "false",
-            "line.tcp.enabled": "false",
-            "line.udp.enabled": "false",
-            "telemetry.enabled": "false",
-            "shared.worker.count": "1",
-            "dev.mode.enabled": "true",  # lets a test suspend a table
-            **{name.replace("_", "."): value for name, value in settings.items()},
-        }
+class Server:
+    """One that answers, wherever it runs."""
 
     @property
     def access(self) -> Access:
         """How it is reached without credentials."""
-        return Access(f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.health_port}/status")
+        raise NotImplementedError
 
     @property
     def client(self) -> Client:
         """One without credentials."""
         return Client(self.access)
 
-    @property
-    def command(self) -> list[str]:
-        """What starts it."""
-        return [*JAVA, "-p", tool.JAR, "-m", "io.questdb/io.questdb.ServerMain", "-d", str(self.root)]
-
-    def configure(self) -> None:
-        """Write its settings."""
-        conf = self.root / "conf"
-        conf.mkdir(parents=True, exist_ok=True)
-        lines = [f"{name}={value}\n" for name, value in self.settings.items()]
-        (conf / "server.conf").write_text("".join(lines))
-
-    def launch(self) -> None:
-        """Start it, and wait for nothing."""
-        self.configure()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=self.root,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "QDB_LOG_W_STDOUT_LEVEL": "ERROR,CRITICAL"},
-            )
-
-    def start(self) -> QuestDB:
-        """Start it, and wait until its health answers."""
-        self.launch()
-        return self.wait()
-
-    def wait(self) -> QuestDB:
-        """Wait until its health answers, which it does without credentials, too."""
-        deadline = time.monotonic() + START_TIME
+    def wait_until_up(self, limit: float = START_TIME) -> None:
+        """Wait until its health answers, which it does without credentials, too. limit: s"""
+        deadline = time.monotonic() + limit
         while not self.client.is_up():
-            code = self.process.poll() if self.process else None
-            assert code is None, f"QuestDB ended with {code}: {self.tail()}"
-            assert time.monotonic() < deadline, f"QuestDB did not answer within {START_TIME:g} s: {self.tail()}"
+            ended = self.has_ended()
+            assert not ended, ended
+            assert time.monotonic() < deadline, f"QuestDB did not answer within {limit:g} s"
             time.sleep(0.05)
-        return self
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it; returns its code."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        code = self.process.wait(START_TIME)
-        self.process = None
-        return code
-
-    def kill(self) -> int:
-        """End it without warning."""
-        return self.stop(signal.SIGKILL)
+    def has_ended(self) -> str:
+        """Why there is nothing to wait for; empty as long as there is."""
+        return ""
 
     def sql(self, *statements: str) -> list[list[Any]]:
         """Carry out statements; the rows of the last."""
@@ -169,6 +111,85 @@ class QuestDB:
         )
         self.wait_for_rows(table, before + rows)
 
+
+class QuestDB(Server):
+    """A server on a root directory, which may be stopped and started again. It keeps its ports.
+
+    settings: of conf/server.conf, over those of a small server
+    """
+
+    def __init__(self, root: Path, **settings: Any) -> None:
+        self.root = root
+        self.port, self.health_port = free_port(), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = root.parent / f"{root.name}.log"
+        self.settings = {
+            "http.bind.to": f"127.0.0.1:{self.port}",
+            "http.min.net.bind.to": f"127.0.0.1:{self.health_port}",
+            "pg.enabled": "false",
+            "line.tcp.enabled": "false",
+            "line.udp.enabled": "false",
+            "telemetry.enabled": "false",
+            "shared.worker.count": "1",
+            "dev.mode.enabled": "true",  # lets a test suspend a table
+            **{name.replace("_", "."): value for name, value in settings.items()},
+        }
+
+    @property
+    def access(self) -> Access:
+        """How it is reached without credentials."""
+        return Access(f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.health_port}/status")
+
+    @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        return [*JAVA, "-p", tool.JAR, "-m", "io.questdb/io.questdb.ServerMain", "-d", str(self.root)]
+
+    def configure(self) -> None:
+        """Write its settings."""
+        conf = self.root / "conf"
+        conf.mkdir(parents=True, exist_ok=True)
+        lines = [f"{name}={value}\n" for name, value in self.settings.items()]
+        (conf / "server.conf").write_text("".join(lines))
+
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
+        self.configure()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.root,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "QDB_LOG_W_STDOUT_LEVEL": "ERROR,CRITICAL"},
+            )
+
+    def start(self) -> QuestDB:
+        """Start it, and wait until its health answers."""
+        self.launch()
+        return self.wait()
+
+    def wait(self) -> QuestDB:
+        """Wait until its health answers."""
+        self.wait_until_up()
+        return self
+
+    def has_ended(self) -> str:
+        code = self.process.poll() if self.process else None
+        return "" if code is None else f"QuestDB ended with {code}: {self.tail()}"
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it; returns its code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(START_TIME)
+        self.process = None
+        return code
+
+    def kill(self) -> int:
+        """End it without warning."""
+        return self.stop(signal.SIGKILL)
+
     def tail(self) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-2000:]
@@ -198,14 +219,24 @@ def end_all(root: Path) -> None:
 
 
 class Writer:
-    """A bot that writes on: numbered fills, one commit each, and keeps its own log of what was acknowledged."""
+    """A bot that writes on: numbered fills, one commit each, and keeps its own log of what was acknowledged.
 
-    def __init__(self, server: QuestDB, table: str, rows: int = 1, pause: float = 0.0) -> None:
-        self.server, self.table, self.rows, self.pause = server, table, rows, pause
-        self.acknowledged = 0
+    patient: it goes on after an outage, with new numbers; else the first error is its last
+    uncertain: numbers that it sent and was told nothing of
+    """
+
+    def __init__(self, server: Server, table: str, rows: int = 1, pause: float = 0.0, *, patient: bool = False) -> None:
+        self.server, self.table, self.rows, self.pause, self.patient = server, table, rows, pause, patient
+        self.numbers: list[int] = []
+        self.uncertain: set[int] = set()
         self.failed = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
+
+    @property
+    def acknowledged(self) -> int:
+        """How many rows were."""
+        return len(self.numbers)
 
     def __enter__(self) -> Writer:
         self.server.sql(
@@ -216,6 +247,10 @@ class Writer:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """It writes no more."""
         self._over.set()
         self._thread.join()
 
@@ -227,25 +262,31 @@ class Writer:
             time.sleep(0.01)
 
     def _write(self) -> None:
-        client = self.server.client
+        client = Client(self.server.access, timeout=5.0) if self.patient else self.server.client
+        last = 0
         while not self._over.is_set():
-            first = self.acknowledged
-            values = ", ".join(
-                f"('{self._moment(number)}', {number}, 'S{number % 50}', 'fill {number}')"
-                for number in range(first + 1, first + self.rows + 1)
-            )
+            numbers = range(last + 1, last + self.rows + 1)
+            last = numbers[-1]
+            values = ", ".join(f"('{self._moment(n)}', {n}, 'S{n % 50}', 'fill {n}')" for n in numbers)
             try:
                 client.query(f"insert into '{self.table}' values {values}")
             except OperationError as error:
-                self.failed = str(error)
-                return
-            self.acknowledged = first + self.rows
+                self.uncertain.update(numbers)
+                if not self.patient:
+                    self.failed = str(error)
+                    return
+                self._over.wait(0.2)
+                continue
+            self.numbers += numbers
             time.sleep(self.pause)
 
     def written(self) -> list[tuple[int, str, str, str]]:
         """Of each row that was acknowledged its number, moment, symbol and note."""
-        numbers = range(1, self.acknowledged + 1)
-        return [(number, self._moment(number), f"S{number % 50}", f"fill {number}") for number in numbers]
+        return [self.row(number) for number in self.numbers]
+
+    def row(self, number: int) -> tuple[int, str, str, str]:
+        """What it writes under a number."""
+        return number, self._moment(number), f"S{number % 50}", f"fill {number}"
 
     def _moment(self, number: int) -> str:
         """Ten rows to a minute, every seventh an hour late."""

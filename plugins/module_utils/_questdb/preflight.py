@@ -13,6 +13,7 @@ from .._operation import OperationError
 from . import layout
 from .client import Client
 from .instance import CHECKPOINT, Instance
+from .intact import wrong_partitions
 from .manifest import verify_backup
 from .source import Source
 from .tables import Table
@@ -95,10 +96,12 @@ def check_source(instance: Instance, source: Source, version: str | None, *, reh
 
 
 def check_files(source: Source, progress: Progress) -> None:
-    """Every file of a backup is what its manifest says."""
-    if source.manifest is None:
+    """Every file of a backup is what its manifest says, and its tables lack none, even if it was taken so."""
+    manifest = source.manifest
+    if manifest is None:
         return
-    wrong = verify_backup(source.path, source.manifest, progress=progress)
+    wrong = verify_backup(source.path, manifest, progress=progress)
+    wrong = wrong or wrong_partitions(manifest.tables, manifest.files, source.path, manifest.mode)
     if wrong:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
         raise OperationError(

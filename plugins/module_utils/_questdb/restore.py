@@ -82,8 +82,9 @@ class Restoration(Steps):
         if step == "stop" or (step == "swap" and self.instance.is_held() and not self._is_swapped()):
             self._bring_back()
             return None
-        if step in ("swap", "trigger") and self._needs_trigger() and self.instance.is_held():
-            self._take_back("the server was started before it was told to recover the checkpoint")
+        if step in ("swap", "trigger") and self._needs_trigger() and not self.instance.has_trigger():
+            # Nobody knows whether a server has run on it since, as one does that comes up with its host.
+            self._take_back("the server was not told to recover the checkpoint", started=self._is_swapped())
             return None
         return self._go(STEPS[STEPS.index(step) + self.run.is_done :])
 
@@ -166,15 +167,19 @@ class Restoration(Steps):
                 self.server.start()
         self._abandon()
 
-    def _take_back(self, reason: str) -> None:
+    def _take_back(self, reason: str, *, started: bool = False) -> None:
         """Put the old tree back. Done again after a kill, it does what is left to do.
+
+        started: a server may have been started on the new one, though none was told to
 
         A full disk hinders none of it: without its line, the next run would find that the tree in place is not the
         one that is wanted, and come here, too.
         """
         self._take_time()
+        noted: State = {"reason": reason, **({"starting": True} if started else {})}
+        self.facts.update(noted)
         with suppress(OSError):
-            self.journal.begin("revert", reason=reason)
+            self.journal.begin("revert", **noted)
         if self.server.is_running() or self.instance.is_held():
             self.server.stop(force=True)
         if self.instance.has_trigger():

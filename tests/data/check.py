@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deploy, trade, deploy badly, restore, find every row (S1.7, S2.15): ``python -m tests.playbooks.data_check``.
+"""Deploy, trade, deploy badly, restore, find every row (S1.7, S2.15): ``python -m tests.data.check``.
 
 Two bots use one real QuestDB. Their fills are written down apart from it, and compared with it row by row in the end.
 """
@@ -14,29 +14,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.peers.questdb import QuestDB, Writer, questdb_serving
+from tests.playbooks.conftest import ROOT, Fleet, Run, make_fleet
 
-from .conftest import ROOT, Fleet, Run, make_fleet
+from .rows import Counted, compared
 
 TABLE = "fills"
 BEFORE, AFTER = 4000, 2000
 """How many fills there are at least when the backup is taken, and how many more before the bad deploy goes back."""
-
-
-@dataclass(frozen=True)
-class Counted:
-    """written: as acknowledged; found: of these, in the database in the end; strange: others that are in it."""
-
-    written: int
-    found: int
-    strange: int
-
-    def __str__(self) -> str:
-        return f"rows written {self.written}, rows found {self.found}, rows lost {self.written - self.found}"
 
 
 class Traded:
@@ -120,20 +108,12 @@ def scenario(directory: Path) -> Counted:
         return compared(server, bot)
 
 
-def compared(server: QuestDB, bot: Writer) -> Counted:
-    """Each row that was acknowledged is looked for, by its number and with all that is in it."""
-    rows = server.sql(f"select number, ts, symbol, note from {TABLE}")
-    found = set(map(tuple, rows))
-    written = set(bot.written())
-    return Counted(len(written), len(written & found), len(rows) - len(written & found))
-
-
 def main() -> None:
     """The command."""
     with tempfile.TemporaryDirectory(prefix="botfleet-data-") as place:
         counted = scenario(Path(place))
     print(counted)
-    sys.exit(0 if counted.found == counted.written and not counted.strange else 1)
+    sys.exit(1 if counted.lost or counted.strange else 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Run once, for the image: a QuestDB as the unit questdb.service, disabled and without data, until fleet-database gives
+# it some. Mounted for it: /questdb.jar and /recipe, which is this directory.
+set -eu
+mkdir -p /usr/share/man/man1  # java links its pages there
+dpkg --install /usr/local/lib/fleet/database/*.deb > /dev/null
+useradd --system --home-dir /srv/questdb --shell /usr/sbin/nologin questdb
+cp /questdb.jar /usr/local/lib/fleet/questdb.jar
+cp /recipe/questdb.service /usr/lib/systemd/system/
+install -m 0755 /recipe/new.sh /usr/local/sbin/fleet-database
