@@ -5,6 +5,7 @@ PLAN = emergency
 HOSTS = 20
 SEEDS = 200
 FLEETS = 3
+DATABASES = 3
 EXAMPLES = 5000
 ROWS = 1 10 50
 
@@ -56,6 +57,10 @@ data-check: setup ## deploy, trade, deploy badly, restore, find every row, with 
 faults: setup ## SEEDS=200 random faults at random moments, each on six hosts of one of FLEETS=3, and docs/reliability.md with what came of them; needs root
 	@PYTHONPATH=.cache/collections BOTFLEET_FLEET=faults .cache/venv/bin/python -m tests.faults.run --seeds $(SEEDS) --fleets $(FLEETS) --write
 
+data-faults: setup ## SEEDS=200 random faults while a QuestDB is backed up, restored and filled again, on DATABASES=3 hosts, and docs/reliability.md with what came of them; needs root
+	@python3 tools/questdb.py >/dev/null
+	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.data.run --seeds $(SEEDS) --hosts $(DATABASES) --write
+
 luck: setup ## EXAMPLES=5000 random accounts with random faults at each emulated exchange, a quarter of an hour
 	@BOTFLEET_EXAMPLES=$(EXAMPLES) .cache/venv/bin/python -m pytest -n auto --timeout 0 --hypothesis-show-statistics \
 	  tests/unit/plugins/module_utils/_exposure/test_bad_luck.py
@@ -66,4 +71,4 @@ setup: ## what the tests and a checkout need: .cache/venv, .cache/collections
 clean: demo-down ## remove all that was made here, but no record of a rollback
 	rm -rf .cache .ansible tests/output
 
-.PHONY: help demo demo-down bench bench-fleet bench-exposure bench-questdb test lint typing unit playbooks fleet fleet-down faults luck data-check setup clean
+.PHONY: help demo demo-down bench bench-fleet bench-exposure bench-questdb test lint typing unit playbooks fleet fleet-down faults luck data-check data-faults setup clean

@@ -249,10 +249,11 @@ def managed(session: nox.Session, python: str) -> None:
 
 @nox.session
 def data(session: nox.Session) -> None:
-    """A real QuestDB: its operations, and rollbacks that back it up or restore it."""
+    """A real QuestDB: its operations, rollbacks that back it up or restore it, and its host when that goes wrong."""
     bring_questdb(session)
-    patience = ["--timeout", "900"]  # s: the server is started again after each kill
-    session.run("pytest", "-n", "2", *patience, *with_questdb(), "tests/playbooks/test_data.py", *session.posargs)
+    options = ["-n", "2", "--dist", "loadgroup", "--timeout", "900"]  # s: the server is started again after each kill
+    places = [*with_questdb(), "tests/data", *session.posargs]
+    session.run("pytest", *options, *places, env={"BOTFLEET_FLEET": "data"})
 
 
 @nox.session
@@ -265,7 +266,7 @@ def freqtrade(session: nox.Session) -> None:
 @nox.session
 def playbooks(session: nox.Session) -> None:
     """The playbooks against the demo fleet and against fleets that fail."""
-    session.run("pytest", "--ignore=tests/playbooks/test_data.py", "tests/playbooks", *session.posargs)
+    session.run("pytest", "tests/playbooks", *session.posargs)
 
 
 @nox.session

@@ -24,6 +24,8 @@ NAME = os.environ.setdefault("BOTFLEET_FLEET", "data")
 CACHE = ROOT / ".cache" / f"fleet-{NAME}"
 DATA, BACKUPS = "/srv/questdb", "/srv/backups/questdb"
 SERVICE = {"name": "questdb", "manager": "systemd"}
+TASK = "-u root python3"
+"""What pkill takes to find a module on the host: Ansible's pipelining gives its process no other name."""
 DROP_IN = "/run/systemd/system/questdb.service.d"
 MISSING = 3
 """The exit code of fleet.py when this machine lacks something."""
@@ -56,7 +58,7 @@ class DatabaseHost(Host):
         """Mend what was done to it, and have its server run without a table."""
         self.heal()
         self.forget_orders()
-        self.run(f"pkill -KILL -f ansible || :; rm -rf {DROP_IN}; fleet-database")
+        self.run(f"pkill -KILL {TASK} || :; rm -rf {DROP_IN}; fleet-database")
         self.server.wait_until_up()
 
     def names(self, path: str) -> list[str]:
@@ -82,7 +84,7 @@ class DatabaseHost(Host):
 
     def thaw(self) -> None:
         """It goes on."""
-        self.run("pkill -CONT -f ansible")
+        self.run(f"pkill -CONT {TASK}")
 
     # What is done to it over SSH
 
@@ -106,8 +108,11 @@ class DatabaseHost(Host):
         if module in ("questdb_backup", "questdb_restore", "questdb_rows"):
             options = {"root": DATA, **options}
         task = {f"tradeops.botfleet.{module}": options, "become": True, "register": "result"}
-        keep = {"ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": str(work / "result.json")}}
-        tasks = [{**task, "ignore_errors": True}, {**keep, "delegate_to": "localhost"}]
+        keep = {
+            "ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": str(work / "result.json")},
+            "become": False,
+        }
+        tasks = [{**task, "ignore_errors": True}, {**keep, "delegate_to": "localhost", "check_mode": False}]
         work.mkdir(parents=True, exist_ok=True)
         (work / "result.json").unlink(missing_ok=True)
         book = work / "module.yml"
@@ -144,6 +149,11 @@ class Done:
     @property
     def ended_well(self) -> bool:
         return self.result.get("failed") is False
+
+    @property
+    def changed(self) -> bool:
+        """It ended well, and something was to be done."""
+        return self.ended_well and bool(self.result["changed"])
 
     @property
     def words(self) -> str:

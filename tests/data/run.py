@@ -30,7 +30,7 @@ from pathlib import Path
 from tests.faults.host import podman
 from tests.peers.questdb import Writer
 
-from .host import BACKUPS, ROOT, Begun, Cannot, DatabaseHost, Done, are_up, bring_up, fleet
+from .host import BACKUPS, ROOT, TASK, Begun, Cannot, DatabaseHost, Done, are_up, bring_up, fleet
 from .rows import Counted, compared
 
 PHASES = ("backup", "restore", "return")
@@ -60,7 +60,7 @@ Fault = Callable[[Story, Begun], None]
 
 def kill_task(story: Story, _begun: Begun) -> None:
     """SIGKILL to all of it on the host."""
-    story.host.run("pkill -KILL -f ansible || :")
+    story.host.run(f"pkill -KILL {TASK} || :")
 
 
 def kill_server(story: Story, _begun: Begun) -> None:
@@ -70,7 +70,7 @@ def kill_server(story: Story, _begun: Begun) -> None:
 
 def end_task(story: Story, _begun: Begun) -> None:
     """SIGTERM to it on the host, as by a time-out there."""
-    story.host.run("pkill -TERM -f ansible || :")
+    story.host.run(f"pkill -TERM {TASK} || :")
 
 
 def kill_controller(_story: Story, begun: Begun) -> None:

@@ -16,8 +16,8 @@ is a bot of the group ``bots``: the demo's quantum trader as the unit trader.ser
 data in /srv/questdb.
 
 Everything on this side is in .cache/fleet. The environment variable BOTFLEET_FLEET names another fleet, with
-containers, a network and a directory .cache/fleet-NAME of its own. Exit code 3: something is missing on this machine,
-and the one line printed says what.
+containers, a network and a directory .cache/fleet-NAME of its own, and BOTFLEET_SUITE another Debian. Exit code 3:
+something is missing on this machine, and the one line printed says what.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ FLEET = f"botfleet-{NAME}" if NAME else "botfleet"
 """The network's name, the label's value, and how the names of containers begin."""
 CACHE = ROOT / ".cache" / FLEET.removeprefix("bot")
 INVENTORY = CACHE / "hosts.yml"
+SUITE = os.environ.get("BOTFLEET_SUITE", SUITES[0])
 KEY = CACHE / "id_ed25519"
 KNOWN_HOSTS = CACHE / "known_hosts"
 BOOT_TIME = 120.0  # s
@@ -59,7 +60,7 @@ def main() -> int:
     parser.add_argument("--bots", action="store_true", help="with a live bot on each")
     parser.add_argument("--database", action="store_true", help="with a QuestDB beside each bot")
     parser.add_argument("--bare", action="store_true", help="live: remove what arming left, too")
-    parser.add_argument("--suite", choices=SUITES, default=SUITES[0], help=f"of Debian (default: {SUITES[0]})")
+    parser.add_argument("--suite", choices=SUITES, default=SUITE, help=f"of Debian (default: {SUITE})")
     parser.add_argument("--mirror", help="Debian mirror to build the image from (default: mmdebstrap's)")
     arguments = parser.parse_args()
     missing = what_is_missing()
