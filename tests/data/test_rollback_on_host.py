@@ -21,7 +21,7 @@ from .host import BACKUPS, DATA, ROOT, SERVICE, DatabaseHost, playbook, wait_for
 pytestmark = pytest.mark.xdist_group("host")
 
 ROWS, LATER = 2000, 300
-DATABASE = {"name": "fills", "root": DATA, "backups": BACKUPS, "service": SERVICE}
+DATABASE = {"name": "fills", "host": "host1", "root": DATA, "backups": BACKUPS, "service": SERVICE}
 STAGED = 7
 """How many lines the journal of a restore has when its copy is staged, and the server is yet to be stopped."""
 
