@@ -19,7 +19,11 @@ options:
   url:
     description:
       - Scheme, host and port of its HTTP server. Credentials in it are refused.
-      - The server must be the one that has the data below O(root) open. Another is found out and named.
+      - The server must be the one that has the data below O(root) open. Another is refused by name, also one that was
+        made alike, by the time of the last transaction that each table with WAL has on disk and in its answer. Where
+        neither tells them apart, as no such table has a transaction yet or one is a copy of the other, a checkpoint
+        must be made below O(root), a server that is stopped must answer no more, and a table made for that must come to
+        be below O(root), before anything is copied, restored or written.
     type: str
     default: http://127.0.0.1:9000
   health_url:

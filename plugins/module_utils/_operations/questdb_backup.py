@@ -28,6 +28,7 @@ from .._questdb.manifest import (
     write_manifest,
 )
 from .._questdb.server import SERVICE, Server
+from .._questdb.serves import check_serves
 from .._questdb.signals import ending_tidily
 from .._questdb.space import check_space, size, wanted_free
 from .._questdb.tables import Table, fingerprint
@@ -99,7 +100,7 @@ class QuestdbBackup(Operation):
         with ending_tidily(f"the backup {self.name}"), layout.locked(instance):
             taking = Taking(instance, self.client, self.context, self.name, place, self.options["drain_timeout"])
             self._repair(instance)
-            self._check_tables(instance)
+            check_serves(self.client, instance)
             version = self.client.version()
             try:
                 taken = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -182,7 +183,7 @@ class QuestdbBackup(Operation):
             if self.options["service"] is None:
                 raise OperationError(f"QuestDB is down since the backup {lease.name} was interrupted: start it")
             return [f"start QuestDB, which the backup {lease.name} has left stopped when it was interrupted"]
-        self._check_tables(instance)
+        check_serves(self.client, instance)
         started_at = _checkpoint.left_open(self.client, self.root)
         if started_at is None:
             return []
@@ -196,16 +197,6 @@ class QuestdbBackup(Operation):
         if started_at is not None:
             _checkpoint.release(self.client, instance, started_at)
         _checkpoint.drop_lease(instance)
-
-    def _check_tables(self, instance: Instance) -> None:
-        """The server at url must be the one whose data is below root."""
-        tables = self.client.query("select directoryName from tables()").rows
-        strange = sorted(str(row[0]) for row in tables if not os.path.isdir(os.path.join(instance.db, str(row[0]))))
-        if strange or not instance.is_held():
-            what = f"has no {strange[0]}" if strange else "is open in no server"
-            raise OperationError(
-                f"{instance.db} {what}, so {self.client.access.url} is another server: correct url or root"
-            )
 
     def _finish(self, place: str) -> None:
         directory = open_directory(self.dest)

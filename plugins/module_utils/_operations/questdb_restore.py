@@ -22,6 +22,7 @@ from .._questdb.restore import EARLY, Restoration, mend_rename
 from .._questdb.safety import find_safety, list_safety, read_marker
 from .._questdb.schema import Statement, missing, statements_of
 from .._questdb.server import SERVICE, Server
+from .._questdb.serves import check_serves
 from .._questdb.signals import ending_tidily
 from .._questdb.source import BACKUP, SAFETY, Source, from_backup, from_safety
 from .._questdb.steps import Terms
@@ -231,7 +232,7 @@ class QuestdbRestore(Operation):
         marker = read_marker(self.root)
         if self._live is not None:
             preflight.check_checkpoint(self.client)
-            preflight.check_tables(instance, self._live)
+            check_serves(self.client, instance)
             if source.is_live(marker, self._live):
                 return Plan()
         preflight.check_source(instance, source, before["version"], rehearse=self.options["rehearse"])

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +19,11 @@ from .._questdb.client import access_from
 from .._questdb.compared import Reader
 from .._questdb.instance import Instance
 from .._questdb.journal import unfinished
-from .._questdb.landing import settle
+from .._questdb.landing import clear, is_landing, prove_writes, settle
 from .._questdb.rehearse import Boot
-from .._questdb.rows import Comparison, Found, arrived, is_left_over, remove_left_over
+from .._questdb.rows import Comparison, Found, arrived
 from .._questdb.safety import Safety, find_safety
+from .._questdb.serves import check_serves
 from .._questdb.signals import ending_tidily
 from .._questdb.tables import read_tables
 
@@ -105,7 +105,8 @@ class QuestdbRows(Operation):
                 raise OperationError(_interrupted(self.root))
             with self._beside(instance, safety) as copy:
                 self._arrived()
-                remove_left_over(self.live)
+                prove_writes(self.live, instance.db)
+                clear(self.live)
                 tables, live = read_tables(copy), read_tables(self.live)
                 missing = [name for name in wanted if name not in live]
                 for name in missing:
@@ -117,7 +118,7 @@ class QuestdbRows(Operation):
                     raise OperationError(f"{refused[0]} now: look at what changed it, and run it again")
                 before = self._arrived()
                 for name, found in wanted.items():
-                    rows, batches = comparison.bring_back(name, found.slices)
+                    rows, batches = comparison.bring_back(name, found.slices, instance.db)
                     change["tables"][name] = {
                         "missing": found.missing,
                         "returned": rows,
@@ -166,7 +167,7 @@ class QuestdbRows(Operation):
 
     @contextmanager
     def _beside(self, instance: Instance, safety: Safety) -> Iterator[Reader]:
-        self._check_server(instance)
+        check_serves(self.live, instance)
         boot = Boot(self.options["command"]) if self.options["command"] else boot_of(self.root)
         if boot is None:
             raise OperationError(f"no process is seen that serves {self.root}, so how to read {safety.path} is not "
@@ -182,21 +183,11 @@ class QuestdbRows(Operation):
         ) as client:
             yield Reader(client.access, timeout=self.options["timeout"])
 
-    def _check_server(self, instance: Instance) -> None:
-        """The server at url must be the one whose data is below root."""
-        there = self.live.query("select directoryName from tables()").rows
-        strange = sorted(str(row[0]) for row in there if not os.path.isdir(os.path.join(instance.db, str(row[0]))))
-        if strange or not instance.is_held():
-            what = f"has no {strange[0]}" if strange else "is open in no server"
-            raise OperationError(
-                f"{instance.db} {what}, so {self.live.access.url} is another server: correct url or root"
-            )
-
     def _look(self, copy: Reader) -> Seen:
         live = read_tables(self.live)
         comparison = Comparison((copy, read_tables(copy)), (self.live, live), self.options["tables"], self._told)
         refused = comparison.refusals()
-        return Seen({} if refused else comparison.find(), refused, is_left_over(live))
+        return Seen({} if refused else comparison.find(), refused, any(map(is_landing, live)))
 
     def _arrived(self) -> dict[str, int | None]:
         settle(self.live, self._remaining())

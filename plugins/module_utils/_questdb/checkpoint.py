@@ -20,7 +20,7 @@ from .._files import read_bytes, remove_file, write_atomic
 from .._operation import OperationError
 from . import layout
 from .client import Client, QuestDBError, Unreachable
-from .instance import Instance
+from .instance import DB, Instance
 
 PATIENCE = 30.0
 """Seconds for a release to be heard."""
@@ -94,6 +94,7 @@ def checkpoint(client: Client, instance: Instance, name: str, timeout: float) ->
     timeout: seconds for the server to open it
     """
     asked_at = str(client.query("select now()").rows[0][0])
+    stale = _made(instance)
     write_lease(instance, Lease(name, "checkpoint"))
     found = None
     refused = False
@@ -107,7 +108,7 @@ def checkpoint(client: Client, instance: Instance, name: str, timeout: float) ->
         if found is None:
             raise OperationError("the checkpoint was released by somebody else at once: see who else makes backups")
         write_lease(instance, Lease(name, "checkpoint", found[0]))
-        if not instance.has_checkpoint():
+        if _made(instance) in (None, stale):
             raise OperationError(
                 f"the server at {client.access.url} has made no checkpoint below {instance.root}: correct url or root"
             )
@@ -116,6 +117,15 @@ def checkpoint(client: Client, instance: Instance, name: str, timeout: float) ->
             raise OperationError("the checkpoint was released while it was copied: see who else makes backups")
     finally:
         release(client, instance, asked_at, sure=refused or found is not None)
+
+
+def _made(instance: Instance) -> tuple[int, int] | None:
+    """What tells the checkpoint on disk from an earlier one, which a server replaces; None if there is none."""
+    try:
+        state = os.lstat(os.path.join(instance.checkpoint, DB))
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_ctime_ns
 
 
 def _began(client: Client) -> str | None:

@@ -11,10 +11,11 @@ takes a hundred times as long.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Callable
 from urllib.parse import urlencode
 
@@ -25,22 +26,20 @@ from .client import Unreachable, name_of, shortened
 from .compared import Reader, Row
 
 LANDING = "botfleet_rows_that_come_back"
-"""The table that a batch goes to. One that is found was left by an interrupted run, and nothing is lost with it."""
+"""How the table's name begins that a batch goes to. Each has one of its own: an INSERT of a run that was killed may be
+carried out late, and must find no other batch. One that is found was left by such a run: nothing is lost with it."""
 
 POLL = 0.1
 
 
-def land(live: Reader, table: str, columns: Sequence[Sequence[str]], rows: Sequence[Row]) -> None:
+def land(live: Reader, db: str, table: str, columns: Sequence[Sequence[str]], rows: Sequence[Row]) -> None:
     """Put rows into a table: all of them or, with an OperationError, none of them as far as anybody knows."""
-    clear(live)
-    listed = ", ".join(f"c{index} varchar" for index in range(len(columns)))
-    live.query(f"create table {LANDING} ({listed})")
-    try:
-        _import(live, table, lines_of(columns, rows))
-        _check(live, table, columns, rows)
+    with _landing(live, db, len(columns)) as landing:
+        _import(live, landing, table, lines_of(columns, rows))
+        _check(live, landing, table, columns, rows)
         names = ", ".join(name_of(name) for name, _type in columns)
         values = ", ".join(taking(columns))
-        sql = f"insert atomic into {name_of(table)} ({names}) select {values} from {LANDING}"  # noqa: S608  # quoted
+        sql = f"insert atomic into {name_of(table)} ({names}) select {values} from {landing}"  # noqa: S608  # quoted
         lost = ""
         try:
             live.query(sql)
@@ -51,14 +50,40 @@ def land(live: Reader, table: str, columns: Sequence[Sequence[str]], rows: Seque
                 f"the answer to {len(rows)} rows for table {table} was lost ({lost}): run it again, which finds out "
                 "whether they arrived"
             )
-    finally:
-        with suppress(OperationError):  # the next run removes it
-            clear(live)
+
+
+def prove_writes(live: Reader, db: str) -> None:
+    """OperationError unless what this server writes comes to be in ``db``."""
+    with _landing(live, db, 1):
+        pass
+
+
+def is_landing(table: str) -> bool:
+    """Whether a batch goes to that table, or went there in a run that was interrupted."""
+    return table.startswith(LANDING)
 
 
 def clear(live: Reader) -> None:
-    """Remove the table that batches go to."""
-    live.query(f"drop table if exists {LANDING}")
+    """Remove what interrupted runs left."""
+    for (name,) in live.query("select table_name from tables()").rows:
+        if is_landing(name):
+            live.query(f"drop table if exists {name_of(name)}")
+
+
+@contextmanager
+def _landing(live: Reader, db: str, columns: int) -> Iterator[str]:
+    """A table for a batch, whose name no other server knows: so its directory shows where this one keeps its data."""
+    name = f"{LANDING}_{secrets.token_hex(8)}"
+    live.query(f"create table {name} ({', '.join(f'c{index} varchar' for index in range(columns))})")
+    try:
+        if not any(directory.startswith(name) for directory in os.listdir(db)):
+            raise OperationError(
+                f"the server at {live.access.url} keeps its data elsewhere than in {db}: correct url or root"
+            )
+        yield name
+    finally:
+        with suppress(OperationError):  # the next run removes it
+            live.query(f"drop table if exists {name}")
 
 
 def settle(live: Reader, remaining: Callable[[], float]) -> None:
@@ -69,10 +94,10 @@ def settle(live: Reader, remaining: Callable[[], float]) -> None:
         time.sleep(POLL)
 
 
-def _import(live: Reader, table: str, lines: bytes) -> None:
+def _import(live: Reader, landing: str, table: str, lines: bytes) -> None:
     boundary = secrets.token_hex(16)
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="data"; filename="rows.csv"\r\n\r\n'
-    asked = {"name": LANDING, "fmt": "json", "forceHeader": "true", "atomicity": "abort", "delimiter": ","}
+    asked = {"name": landing, "fmt": "json", "forceHeader": "true", "atomicity": "abort", "delimiter": ","}
     url = f"{live.access.url}/imp?{urlencode(asked)}"
     headers = {**live.access.headers, "Content-Type": f"multipart/form-data; boundary={boundary}"}
     body = head.encode() + lines + f"\r\n--{boundary}--\r\n".encode()
@@ -92,10 +117,10 @@ def _import(live: Reader, table: str, lines: bytes) -> None:
         )
 
 
-def _check(live: Reader, table: str, columns: Sequence[Sequence[str]], rows: Sequence[Row]) -> None:
+def _check(live: Reader, landing: str, table: str, columns: Sequence[Sequence[str]], rows: Sequence[Row]) -> None:
     """What will be written must be what was sent."""
     values = ", ".join(f"{value} v{index}" for index, value in enumerate(taking(columns)))
-    sql = f"select {read_again(columns)} from (select {values} from {LANDING})"  # noqa: S608  # no name in it
+    sql = f"select {read_again(columns)} from (select {values} from {landing})"  # noqa: S608  # made above
     found = list(live.rows(sql, table))
     if found == list(rows):
         return

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 
 from .._operation import OperationError
 from . import layout
@@ -16,7 +15,6 @@ from .instance import CHECKPOINT, Instance
 from .intact import wrong_partitions
 from .manifest import verify_backup
 from .source import Source
-from .tables import Table
 from .tree import Progress
 
 MOST_NAMED = 3
@@ -61,15 +59,6 @@ def check_checkpoint(client: Client) -> None:
         raise OperationError(
             f"a checkpoint is open since {row[1]}, so a backup is being taken: wait for it, or release it with "
             "CHECKPOINT RELEASE"
-        )
-
-
-def check_tables(instance: Instance, tables: Mapping[str, Table]) -> None:
-    """The server that answers is the one that has this instance: it says so of other tables, too, if it is another."""
-    strange = [name for name, table in tables.items() if not _has(instance, table)]
-    if strange:
-        raise OperationError(
-            f"the server that answers has a table {strange[0]} that is not in {instance.db}: correct url or root"
         )
 
 
@@ -134,10 +123,6 @@ def _may_write(instance: Instance) -> bool:
     if uid in (0, state.st_uid):
         return uid == 0 or bool(state.st_mode & stat.S_IWUSR)
     return bool(state.st_mode & (stat.S_IWGRP if gid == state.st_gid else stat.S_IWOTH))
-
-
-def _has(instance: Instance, table: Table) -> bool:
-    return table.kind == "view" or os.path.isdir(os.path.join(instance.db, table.directory))
 
 
 def _device(path: str) -> int:

@@ -17,7 +17,7 @@ from .._operation import OperationError, State
 from .carried import LONGEST_BINARY, kind_of
 from .client import name_of
 from .compared import Compared, Reader, Row, Slice
-from .landing import LANDING, clear, land
+from .landing import is_landing, land
 from .tables import Table, wait_for_wal
 
 BATCH = 20_000
@@ -70,7 +70,7 @@ class Comparison:
         self.names = [
             name
             for name, table in sorted(self._copied.items())
-            if (name in wanted if wanted else table.kind == "table") and name != LANDING
+            if (name in wanted if wanted else table.kind == "table") and not is_landing(name)
         ]
 
     def refusals(self) -> list[str]:
@@ -86,12 +86,15 @@ class Comparison:
         """What each table lacks. Reads all rows of both."""
         return {name: self._find(name) for name in self.names}
 
-    def bring_back(self, name: str, slices: Sequence[Slice]) -> tuple[int, int]:
-        """Write what the live table lacks now in these slices; returns how many rows and batches that took."""
+    def bring_back(self, name: str, slices: Sequence[Slice], db: str) -> tuple[int, int]:
+        """Write what the live table lacks now in these slices; returns how many rows and batches that took.
+
+        db: where the live database must have its data, which is proven with each batch
+        """
         compared = self._compared(name)
         rows, batches = 0, 0
         for batch in _batches(row for slice_ in slices for row in compared.missing(slice_)[0]):
-            land(self._live, name, compared.columns, batch)
+            land(self._live, db, name, compared.columns, batch)
             rows, batches = rows + len(batch), batches + 1
         return rows, batches
 
@@ -183,16 +186,6 @@ def arrived(live: Reader, remaining: Callable[[], float]) -> dict[str, int | Non
     """Wait until what was written by now is in its table; the last transaction of each table with a WAL."""
     wait_for_wal(live, remaining, writers=True)
     return {row["name"]: row["sequencerTxn"] for row in live.query("wal_tables()").dicts()}
-
-
-def is_left_over(tables: Mapping[str, Table]) -> bool:
-    """Whether a run that was interrupted left the table that batches go to."""
-    return LANDING in tables
-
-
-def remove_left_over(live: Reader) -> None:
-    """Remove it."""
-    clear(live)
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -27,6 +27,7 @@ from .manifest import COLD
 from .rehearse import Boot, rehearsed
 from .safety import REPLACED, Safety, make_directory, prune, remove_directory, write_marker, write_safety
 from .server import Server, transactions
+from .serves import check_serves
 from .source import BACKUP, Source
 from .swap import arrange, inode
 from .tables import Table, fingerprint, read_tables, wait_for_wal
@@ -107,8 +108,9 @@ class Steps:
             preflight.check_files(source, self._tell(f"check {source.path}"))
 
     def _diff(self) -> State:
+        if self.facts["was_up"]:
+            check_serves(self.client, self.instance)
         tables = read_tables(self.client) if self.facts["was_up"] else None
-        preflight.check_tables(self.instance, tables or {})
         return self._loss(tables)
 
     def _stage(self) -> State:
