@@ -113,8 +113,8 @@ notes:
     owner of C(db), whoever they belonged to in the backup.
   - The lock that keeps backups and restores apart holds on one host. Do not keep O(root) on a file system that two
     hosts use.
-  - Where a transaction undoes it, the safety copy is put back, unless rows came in since. The server runs afterwards
-    only if it ran before.
+  - Where a transaction undoes it, the safety copy is put back, unless rows came in or were changed since. The server
+    runs afterwards only if it ran before.
 seealso:
   - module: tradeops.botfleet.questdb_backup
   - module: tradeops.botfleet.questdb_info

@@ -24,7 +24,7 @@ from .._questdb.schema import Statement, missing, statements_of
 from .._questdb.server import SERVICE, Server
 from .._questdb.serves import check_serves
 from .._questdb.signals import ending_tidily
-from .._questdb.source import BACKUP, SAFETY, Source, from_backup, from_safety
+from .._questdb.source import BACKUP, SAFETY, Source, from_backup, from_safety, is_as_left
 from .._questdb.steps import Terms
 from .._questdb.tables import Table, fingerprint, read_tables, wait_for_wal
 from .._questdb.verify import counts, differences, named
@@ -183,9 +183,9 @@ class QuestdbRestore(Operation):
             server = self._server()
             if journal.run or marker is None or marker.get("run") != change["run"]:
                 raise NotUndone(f"{self.root} was restored again since; what was replaced is {change['safety_copy']}")
-            if self._is_up(server) and fingerprint(read_tables(self.client)) != marker["fingerprint"]:
+            if self._is_up(server) and not is_as_left(read_tables(self.client), marker):
                 raise NotUndone(
-                    f"rows were written to {self.root} since it was restored, and stay there; what was replaced is "
+                    f"{self.root} was changed since it was restored, and stays so; what was replaced is "
                     f"{change['safety_copy']}"
                 )
             source = from_safety(find_safety(self.root, change["safety_copy"]))

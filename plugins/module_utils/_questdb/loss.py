@@ -21,8 +21,10 @@ def loss(
     if tables is None or source.tables is None:
         return {}, []
     lost = discarded(tables, source.tables)
-    left_behind = marker.get("transactions") or {} if marker else {}
-    return lost, [name for name in changed(tables, source.tables, left_behind) if name not in lost]
+    since: Mapping[str, Any] = {}
+    if marker and source.taken <= marker["restored"]:
+        since = marker.get("transactions") or {}  # the live tables have a history of their own since then
+    return lost, [name for name in changed(tables, source.tables, since) if name not in lost]
 
 
 def refuse_loss(

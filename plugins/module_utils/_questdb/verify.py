@@ -36,16 +36,25 @@ def discarded(live: Tables, wanted: Tables) -> dict[str, int]:
 def changed(live: Tables, wanted: Tables, transactions: Mapping[str, Any]) -> list[str]:
     """Tables that saw transactions since, which no count shows, as an UPDATE; and views and tables that would go.
 
-    transactions: by table, the number that the last restore left behind, which is not that of the backup
+    transactions: by table, the number since which the live one may differ, where that is not the one of ``wanted``
     """
     found = []
     for name, table in live.items():
         other = wanted.get(name)
-        known = max(other.seq_txn, transactions.get(name) or 0) if other and other.seq_txn is not None else None
-        newer = table.kind == "table" and known is not None and (table.seq_txn or 0) > known
-        if other is None or other.columns != table.columns or newer:
+        if other is None or other.columns != table.columns or _is_newer(table, other, transactions.get(name)):
             found.append(name)
     return sorted(found)
+
+
+def _is_newer(table: Table, other: Table, known: int | None) -> bool:
+    """Whether a table may hold what the other does not. Without WAL an UPDATE that leaves its bounds is not seen."""
+    if table.kind != "table":
+        return False  # what a view holds follows from tables
+    if table.directory != other.directory:
+        return True  # it was dropped and made again
+    if table.seq_txn is None or other.seq_txn is None:
+        return (table.wal, table.first, table.last) != (other.wal, other.first, other.last)
+    return table.seq_txn > (other.seq_txn if known is None else known)
 
 
 def differences(live: Tables, wanted: Tables, *, at_least: bool) -> list[str]:

@@ -83,7 +83,7 @@ def test_s1_7_what_was_restored_is_undone_unless_rows_came_in(place: Place) -> N
     first = place.run(allow_discard=True)
     assert first.change is not None, first.message
     place.server.add("fills", 5, first="2026-03-01")
-    with pytest.raises(NotUndone, match="rows were written"):
+    with pytest.raises(NotUndone, match="was changed since"):
         place.operation(allow_discard=True).undo(first.change)
     assert place.rows() == ROWS + 5
     again = place.run(allow_discard=True, keep_safety=1)
@@ -99,6 +99,18 @@ def test_s1_7_what_was_restored_is_undone_unless_rows_came_in(place: Place) -> N
     assert "is again what it was" in place.operation().undo(quotes.change)
     assert place.rows("quotes") == 0
     assert place.content()["fills"] == before["fills"][:ROWS]
+
+
+def test_s1_7_after_an_update_it_is_neither_unchanged_nor_undone(place: Place) -> None:
+    """S1.7: no count shows it, and it would be gone."""
+    done = place.run(allow_discard=True)
+    assert done.change is not None, done.message
+    assert place.run().status == "unchanged"
+    place.update("update fills set price = 1 where symbol = 'BTC'")
+    again = place.run()
+    assert again.status == "failed" and "no count shows how (fills)" in again.message
+    with pytest.raises(NotUndone, match="was changed since"):
+        place.operation().undo(done.change)
 
 
 def test_s1_7_a_checkpoint_is_recovered_by_the_server_and_leaves_no_trigger(place: Place) -> None:

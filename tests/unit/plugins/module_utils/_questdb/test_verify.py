@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.loss import loss, refuse_loss
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.source import BACKUP, Source
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import Table
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.source import BACKUP, Source, is_as_left
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import Table, fingerprint
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.verify import changed, differences, discarded
 
 COLUMNS = [["ts", "TIMESTAMP"]]
@@ -47,6 +47,31 @@ def test_s1_7_changes_that_no_count_shows_are_named() -> None:
     wider = replace(table(d1=10), columns=[*COLUMNS, ["fee", "DOUBLE"]])
     assert changed(by_name(wider), backup, {}) == ["fills"]
     assert changed(by_name(table(d1=10), table("orders")), backup, {}) == ["orders"]
+    assert changed(by_name(replace(table(d1=10), directory="fills~9")), backup, {}) == ["fills"], "made again"
+    diverged = by_name(table(d1=10, seq_txn=150))
+    assert changed(by_name(table(d1=10, seq_txn=120)), diverged, {"fills": 100}) == ["fills"]
+    assert changed(by_name(table(d1=10, seq_txn=100)), diverged, {"fills": 100}) == []
+
+
+def test_s1_7_without_wal_the_bounds_are_compared() -> None:
+    plain = replace(table(d1=10, seq_txn=None), wal=False)
+    assert changed(by_name(plain), by_name(plain), {}) == []
+    assert changed(by_name(replace(plain, last="c")), by_name(plain), {}) == ["fills"]
+    assert changed(by_name(plain), by_name(table(d1=10)), {}) == ["fills"]
+
+
+@pytest.mark.parametrize(
+    ("live", "is_left"),
+    [
+        (table(d1=10), True),
+        (table(d1=10, seq_txn=4), False),
+        (table(d1=11), False),
+        (table(d1=10, seq_txn=None), False),
+    ],
+)
+def test_s1_7_what_a_restore_left_is_told_by_counts_and_transactions(live: Table, is_left: bool) -> None:
+    marker = {"fingerprint": fingerprint(by_name(table(d1=10))), "transactions": {"fills": 3}}
+    assert is_as_left(by_name(live), marker) is is_left
 
 
 @pytest.mark.parametrize(
@@ -84,5 +109,10 @@ def test_s1_7_loss_needs_a_word_and_so_does_not_knowing() -> None:
     assert refused(by_name(table(d1=10))) == ""
     assert "(2 of fills): set allow_discard" in refused(by_name(table(d1=12)))
     assert "no count shows how (fills)" in refused(by_name(table(d1=10, seq_txn=9)))
-    assert refused(by_name(table(d1=10, seq_txn=9)), marker={"transactions": {"fills": 9}}) == ""
+    marker = {"restored": "2026-01-05T03:15:00Z", "transactions": {"fills": 9}}
+    assert refused(by_name(table(d1=10, seq_txn=9)), marker=marker) == ""
+    assert "(fills)" in refused(by_name(table(d1=10, seq_txn=10)), marker=marker)
+    marker["restored"] = "2026-01-04T00:00:00Z"  # the backup came later, so that its number counts
+    assert "(fills)" in refused(by_name(table(d1=10, seq_txn=9)), marker=marker)
+    assert refused(by_name(table(d1=10, seq_txn=3)), marker={**marker, "transactions": {"fills": 2}}) == ""
     assert "cannot be counted" in refused(None)
