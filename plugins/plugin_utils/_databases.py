@@ -8,6 +8,7 @@ A database is no bot: bots that name the same one share it, and it may lie on a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ NEEDED = ("botfleet_database", "data_databases", "data_result", "halt_result")
 
 BACKUP, RESTORE = "backup", "restore"
 PROVEN = ("unchanged", "changed", "resumed")
+UNREADABLE = "cannot be templated"
 REQUIRED = ("name", "host", "root", "backups")
 
 Variables = Mapping[str, Mapping[str, Any]]
@@ -35,24 +37,25 @@ def shared_databases(
     restore: whether it is to be restored, so that nobody may use it meanwhile
     sliced: whether there may be more bots than these, since the job sees only its slice of the inventory
     """
-    own = {bot: {name: value(variables[bot], name) for name in NEEDED} for bot in bots}
+    halted = {bot: value(variables[bot], "halt_result") for bot in bots}
+    declared = {bot: _declared(bot, variables) for bot in bots}
     users: dict[str, list[str]] = {}
     for bot in bots:
-        if own[bot]["botfleet_database"]:
-            users.setdefault(_name(own[bot]), []).append(bot)
-    over = {bot for bot in own if is_closed(own[bot]["halt_result"])}
+        if declared[bot]:
+            users.setdefault(_name(declared[bot]), []).append(bot)
+    over = {bot for bot in bots if is_closed(halted[bot])}
     users = {name: members for name, members in users.items() if not over.issuperset(members)}
-    outside = [bot for bot in everybody if bot not in own] if users else []
-    others = {bot: {"botfleet_database": value(variables[bot], "botfleet_database")} for bot in outside}
+    declared.update({bot: _declared(bot, variables) for bot in everybody if bot not in declared} if users else {})
     databases = {}
     for name, members in users.items():
-        declared = [own[bot]["botfleet_database"] for bot in members]
-        refused = _misdescribed(name, declared[0], variables) or _described_otherwise(name, members, declared)
+        own = declared[members[0]]
+        refused = _misdescribed(name, own, variables) or _described_otherwise(name, members, declared)
+        refused = refused or _called_otherwise(name, own, declared.values())
         if restore and not refused:
-            strangers = [bot for bot, its in others.items() if its["botfleet_database"] and _name(its) == name]
-            running = {} if check_mode else {bot: process(own[bot]["halt_result"]) for bot in members}
-            refused = _used(name, strangers, running, sliced)
-        host = str(_of(declared[0], "host") or members[0])
+            strangers = [bot for bot, its in declared.items() if bot not in halted and its and _name(its) == name]
+            running = {} if check_mode else {bot: process(halted[bot]) for bot in members}
+            refused = _unknown(name, declared.values()) or _used(name, strangers, running, sliced)
+        host = str(_of(own, "host") or members[0])
         databases[name] = {"bots": members, "leader": members[0], "host": host, "refused": refused}
     return databases
 
@@ -63,7 +66,7 @@ def waiting_for_data(bots: list[str], variables: Variables) -> dict[str, str]:
     for bot in bots:
         name, database = _database(bot, variables)
         if database:
-            why = _failure(variables[database["leader"]])
+            why = _unreadable(_declared(bot, variables)) or _failure(variables[database["leader"]])
             if why:
                 waiting[bot] = f"its database {name} is not as it should be: {why}"
     return waiting
@@ -143,21 +146,41 @@ def _failure(variables: Mapping[str, Any]) -> str:
 def _database(bot: str, variables: Variables) -> tuple[str, Mapping[str, Any]]:
     """The name of a bot's database and what was found of it; nothing of it if it was not worked on."""
     found = value(variables[bot], "data_databases") or {}
-    own = {"botfleet_database": value(variables[bot], "botfleet_database")}
-    if not found or not own["botfleet_database"]:
-        return "", {}
-    return _name(own), found.get(_name(own)) or {}
+    declared = _declared(bot, variables) if found else None
+    return (_name(declared), found.get(_name(declared)) or {}) if declared else ("", {})
 
 
-def _name(own: Mapping[str, Any]) -> str:
-    return str(_of(own["botfleet_database"], "name") or "without a name")
+def _declared(bot: str, variables: Variables) -> Any:
+    """A bot's botfleet_database; of one that cannot be templated whose it is, for it is not the same as none."""
+    try:
+        return _read(variables[bot].get("botfleet_database"))
+    except Exception:  # noqa: BLE001  # what a template raises depends on the version of ansible-core
+        return {"name": f"of {bot}", UNREADABLE: bot}
+
+
+def _read(value: Any) -> Any:
+    """With all that is in it, which is templated no earlier than it is read."""
+    if isinstance(value, Mapping):
+        return {key: _read(item) for key, item in value.items()}
+    return [_read(item) for item in value] if isinstance(value, list) else value
+
+
+def _name(database: Any) -> str:
+    return str(_of(database, "name") or "without a name")
 
 
 def _of(database: Any, key: str) -> Any:
     return database.get(key) if isinstance(database, Mapping) else None
 
 
+def _unreadable(database: Any) -> str:
+    bot = _of(database, UNREADABLE)
+    return f"botfleet_database of {bot} cannot be templated: mend it in the inventory" if bot else ""
+
+
 def _misdescribed(name: str, database: Any, variables: Variables) -> str:
+    if _of(database, UNREADABLE):
+        return _unreadable(database)
     missing = [key for key in REQUIRED if not _of(database, key)]
     if missing:
         return f"botfleet_database {name} has no {', '.join(missing)}: write it in the inventory"
@@ -166,15 +189,39 @@ def _misdescribed(name: str, database: Any, variables: Variables) -> str:
     return ""
 
 
-def _described_otherwise(name: str, bots: list[str], declared: list[Any]) -> str:
-    for bot, database in zip(bots, declared):
-        keys = {key for key in {*database, *declared[0]} if database.get(key) != declared[0].get(key)}
+def _described_otherwise(name: str, bots: list[str], declared: Mapping[str, Any]) -> str:
+    first = declared[bots[0]]
+    for bot in bots:
+        keys = {key for key in {*declared[bot], *first} if declared[bot].get(key) != first.get(key)}
         if keys:
             named = ", ".join(sorted(keys))
             return (
                 f"{bots[0]} and {bot} say different things of the database {name} ({named}): write it once, for a group"
             )
     return ""
+
+
+def _called_otherwise(name: str, database: Any, declared: Iterable[Any]) -> str:
+    names = {_name(other) for other in declared if other and _place(other) == _place(database)} - {name}
+    if not names:
+        return ""
+    also = ", ".join(sorted(names))
+    return f"{name} and {also} are the same database, {database['root']} on {database['host']}: give it one name"
+
+
+def _place(database: Any) -> tuple[Any, str]:
+    return _of(database, "host"), os.path.normpath(str(_of(database, "root") or ""))
+
+
+def _unknown(name: str, declared: Iterable[Any]) -> str:
+    """Why a database may not be restored: nobody knows who uses it."""
+    bots = [_of(database, UNREADABLE) for database in declared if _of(database, UNREADABLE)]
+    if not bots:
+        return ""
+    return (
+        f"botfleet_database of {', '.join(bots)} cannot be templated, so nobody knows whether it is {name}: mend it in "
+        "the inventory"
+    )
 
 
 def _used(name: str, strangers: list[str], running: Mapping[str, str], sliced: bool) -> str:

@@ -63,7 +63,7 @@ def test_a_database_is_touched_once_for_all_that_use_it() -> None:
     own = {
         "a": bot(),
         "b": bot(),
-        "c": bot(botfleet_database={**FILLS, "name": "ticks"}),
+        "c": bot(botfleet_database={**FILLS, "name": "ticks", "root": "/srv/ticks"}),
         "d": bot(botfleet_database={}),
     }
     assert found(own, ["a", "b", "c", "d"]) == {
@@ -115,6 +115,51 @@ def test_one_that_is_not_described_is_refused(database: Any, sentence: str) -> N
 def test_bots_that_describe_it_differently_are_named() -> None:
     own = {"a": bot(), "b": bot(botfleet_database={**FILLS, "root": "/elsewhere"})}
     assert "a and b say different things of the database fills (root)" in found(own, ["a", "b"])["fills"]["refused"]
+
+
+class Untemplatable(dict[str, Any]):
+    """Variables of a bot, of which one cannot be templated: at once, or only when it is read through."""
+
+    def __init__(self, deep: bool = False) -> None:
+        super().__init__(bot())
+        self.deep = deep
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name != "botfleet_database":
+            return super().get(name, default)
+        if self.deep:
+            return {**FILLS, "service": Lazy()}
+        raise ValueError("'questdb_root' is undefined")
+
+
+class Lazy(dict[str, Any]):
+    def items(self) -> Any:
+        raise ValueError("'questdb_unit' is undefined")
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_stranger_whose_database_cannot_be_templated_may_be_using_it(deep: bool) -> None:
+    own = {"a": bot(), "z": Untemplatable(deep)}
+    refused = found(own, ["a"])["fills"]["refused"]
+    assert refused.startswith("botfleet_database of z cannot be templated, so nobody knows whether it is fills: mend")
+    assert found(own, ["a"], restore=False)["fills"]["refused"] == "", "but it is backed up"
+
+
+def test_a_bot_whose_database_cannot_be_templated_waits_and_is_named() -> None:
+    own: dict[str, Any] = {"a": Untemplatable()}
+    databases = found(own, ["a"])
+    (refused,) = (its["refused"] for its in databases.values())
+    assert refused == "botfleet_database of a cannot be templated: mend it in the inventory"
+    own["a"].update(data_databases=databases, data_result={"failed": True, "msg": "a conditional could not be read"})
+    assert waiting_for_data(["a"], own)["a"].endswith(refused)
+
+
+def test_one_database_under_two_names_is_refused() -> None:
+    own = {"a": bot(), "b": bot(botfleet_database={**FILLS, "name": "ticks", "root": "/srv//questdb/"})}
+    sentence = "are the same database, /srv"
+    for scope in (["a", "b"], ["a"], ["b"]):
+        for its in found(own, scope, restore=False).values():
+            assert sentence in its["refused"] and "fills" in its["refused"] and "ticks" in its["refused"]
 
 
 def test_nothing_is_touched_when_the_rollback_of_each_bot_is_over() -> None:
