@@ -107,6 +107,16 @@ def parent_directory(path: str, *, trusted: bool = True) -> Iterator[tuple[int, 
         os.close(directory)
 
 
+@contextmanager
+def opened_directory(path: str) -> Iterator[int]:
+    """An open descriptor of a directory; see ``open_directory``."""
+    directory = open_directory(path)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
 def open_directory(path: str, *, create: bool = False, trusted: bool = True) -> int:
     """A descriptor of a directory; ``create`` makes what is missing, mode 0700.
 

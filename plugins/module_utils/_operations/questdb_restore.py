@@ -304,9 +304,9 @@ class QuestdbRestore(Operation):
         """How a copy is booted: as told, or as the running server was, or as its service starts it."""
         if self.options["command"]:
             return Boot(self.options["command"])
-        running = server.command()
+        running = server.boot()
         if running:
-            return Boot(*running)
+            return running
         command = server.options["command"]
         return Boot(command, server.options["chdir"] or "/") if command and "-d" in command else None
 

@@ -11,27 +11,26 @@ all of it is copied, and its server carries that out.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Callable
 
 from .. import _process
-from .._operation import OperationError, State
+from .._files import NO_FOLLOW, lstat_at, opened_directory
+from .._operation import State
 from . import layout
 from .client import Access, Client
-from .instance import DB, Instance
-from .rehearse import Boot, rehearsed
+from .instance import DB, OWN_TABLES, Instance
+from .rehearse import Boot, boot_from, rehearsed
 from .safety import Safety, make_directory, remove_directory
 from .space import check_space
 from .tables import wait_for_wal
-from .tree import copy_tree
+from .tree import copy_into, copy_tree, give
 
 MIN_FREE = "5%"
 """What is left free by a copy."""
-
-SYSTEM = ("sys.", "telemetry", "_query_trace")
-"""How the directories begin that a server makes and fills by itself."""
 
 
 @contextmanager
@@ -76,55 +75,40 @@ def opened_beside(
 def boot_of(root: str) -> Boot | None:
     """How the server on a root was started, as its process shows; None if none is seen."""
     for process in _process.all_processes().values():
-        words = list(process.command)
+        words = process.command
         if "-d" not in words[:-1]:
             continue
         named = os.path.join(process.cwd or "/", words[words.index("-d") + 1])
         if os.path.realpath(named) == os.path.realpath(root):
-            return Boot(words, process.cwd or "/", _variables(process.pid))
+            return boot_from(process)
     return None
-
-
-def _variables(pid: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as handle:
-        for word in handle.read().decode("utf-8", "replace").split("\0"):
-            name, _equals, value = word.partition("=")
-            if name.startswith("QDB_"):
-                found[name] = value
-    return found
 
 
 def _make_view(source: str, target: str, owner: tuple[int, int]) -> None:
     make_directory(target, owner)
-    for name in sorted(os.listdir(source)):
-        path, place = os.path.join(source, name), os.path.join(target, name)
-        if os.path.islink(path):
-            raise OperationError(f"{path} is a symlink, which no restore leaves: make it a directory")
-        if os.path.isdir(path) and name.startswith(SYSTEM):
-            copy_tree(path, place)
-        elif os.path.isdir(path):
-            _link_content(path, place, owner)
-        elif os.path.isfile(path):
-            _copy_file(path, place, owner)
+    with opened_directory(source) as there, opened_directory(target) as view:
+        for name in sorted(os.listdir(there)):
+            if _is_table(there, name):
+                _link_content(os.path.join(source, name), name, view)
+            else:
+                copy_into(there, name, view)
+    give(target, owner)
 
 
-def _link_content(source: str, target: str, owner: tuple[int, int]) -> None:
+def _is_table(directory: int, name: str) -> bool:
+    state = lstat_at(directory, name)
+    return state is not None and stat.S_ISDIR(state.st_mode) and not name.startswith(OWN_TABLES)
+
+
+def _link_content(source: str, name: str, view: int) -> None:
     """A directory that is itself a symlink would be a table in a volume, which is another thing to the server."""
-    make_directory(target, owner)
-    for name in os.listdir(source):
-        place = os.path.join(target, name)
-        os.symlink(os.path.join(source, name), place)
-        if os.geteuid() == 0:
-            os.chown(place, *owner, follow_symlinks=False)
-
-
-def _copy_file(source: str, target: str, owner: tuple[int, int]) -> None:
-    with open(source, "rb") as handle, open(target, "xb") as copy:
-        os.fchmod(copy.fileno(), 0o600)
-        copy.write(handle.read())
-    if os.geteuid() == 0:
-        os.chown(target, *owner, follow_symlinks=False)
+    os.mkdir(name, 0o700, dir_fd=view)
+    directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=view)
+    try:
+        for child in os.listdir(source):
+            os.symlink(os.path.join(source, child), child, dir_fd=directory)
+    finally:
+        os.close(directory)
 
 
 def _is_behind(client: Client) -> bool:

@@ -20,6 +20,9 @@ TRIGGER = "_restore"
 LOCK = "tables.d.lock"
 """In db/. A server holds it with flock, not with a POSIX lock, from before it opens a port until it is gone."""
 
+OWN_TABLES = ("sys.", "_query_trace", "telemetry")
+"""How the directories in db/ begin that a server makes and fills by itself."""
+
 
 class Instance:
     """root: what ``-d`` of the server names; it holds ``db``. The rest are paths below it."""

@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .._files import NO_FOLLOW, read_bytes, write_atomic
+from .._files import NO_FOLLOW, parent_directory, read_bytes, write_atomic
 from .._operation import OperationError
 from .instance import Instance
 
@@ -77,7 +77,8 @@ def locked(instance: Instance) -> Iterator[None]:
     The kernel ends it with the process that holds it, however that ends.
     """
     path = os.path.join(make_home(instance), "lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o600)
+    with parent_directory(path) as (directory, name):
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o600, dir_fd=directory)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,13 +109,22 @@ def make_home(instance: Instance) -> str:
     """Make the directory, which only root and the server's user may enter."""
     path = home(instance.root)
     if not os.path.isdir(path) or os.path.islink(path):
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError as error:
-            raise OperationError(f"{path} is not a directory: move it away") from error
-        if os.geteuid() == 0:
-            os.chown(path, *instance.owner())
+        with parent_directory(path) as (directory, name):
+            try:
+                os.mkdir(name, 0o700, dir_fd=directory)
+            except FileExistsError as error:
+                raise OperationError(f"{path} is not a directory: move it away") from error
+            if os.geteuid() == 0:
+                os.chown(name, *instance.owner(), dir_fd=directory, follow_symlinks=False)
     return path
+
+
+def check_places(instance: Instance) -> None:
+    """What is ours can be renamed to ``db`` and back: it is on that file system, and leads nowhere else."""
+    here = os.stat(instance.root, follow_symlinks=False).st_dev
+    for path in (home(instance.root), *(os.path.dirname(of(instance.root, "x")) for of in (stage, safety))):
+        if os.path.islink(path) or (os.path.isdir(path) and os.stat(path).st_dev != here):
+            raise OperationError(f"{path} is not on the file system of {instance.db}: make it a directory there")
 
 
 def instance_id(instance: Instance, *, create: bool) -> str | None:

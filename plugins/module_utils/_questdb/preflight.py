@@ -32,9 +32,7 @@ def check_root(instance: Instance) -> None:
             f"{instance.db} is on a file system of its own, so that no rename can put another in its place: mount "
             f"{instance.root} instead"
         )
-    home = layout.home(instance.root)
-    if os.path.islink(home) or (os.path.isdir(home) and _device(home) != _device(instance.root)):
-        raise OperationError(f"{home} is not on the file system of {instance.db}: make it a directory there")
+    layout.check_places(instance)
     links = instance.symlinks()
     if links:
         raise OperationError(

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from .. import _process
 from .._command import PR_SET_PDEATHSIG, as_user
-from .._files import NO_FOLLOW
+from .._files import NO_FOLLOW, opened_directory
 from .._operation import OperationError
+from .._process import Process
+from .._service.detach import INHERITED
 from .client import Access, Client
 from .instance import TRIGGER, Instance
 from .safety import make_directory, remove_directory
@@ -29,7 +31,7 @@ OFF = ("HTTP_MIN", "PG", "LINE_TCP", "LINE_UDP", "LINE_HTTP", "TELEMETRY", "METR
 STOP_TIME = 60.0
 """Seconds that it gets to end."""
 
-LOG_LINES = 5
+LOG_LINES, LOG_SIZE = 5, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class Boot:
         return [*self.command[:index], place, *self.command[index + 1 :]]
 
 
+def boot_from(process: Process) -> Boot:
+    """How a server was started, as its process shows it."""
+    variables: dict[str, str] = {}
+    with suppress(OSError), open(f"/proc/{process.pid}/environ", "rb") as handle:
+        words = handle.read().decode("utf-8", "replace").split("\0")
+        variables = dict(word.split("=", 1) for word in words if word.startswith("QDB_") and "=" in word)
+    return Boot(list(process.command), process.cwd or "/", variables)
+
+
 @contextmanager
 def rehearsed(
     instance: Instance, boot: Boot, access: Access, db: str, place: str, *, restore: bool, timeout: float
@@ -63,32 +74,42 @@ def rehearsed(
     if restore:
         place = os.path.dirname(db)
     make_directory(place, owner)
-    conf = os.path.join(instance.root, "conf")
-    if os.path.isdir(conf):
-        shutil.copytree(conf, os.path.join(place, "conf"), symlinks=True)
-    if restore:
-        os.close(os.open(os.path.join(place, TRIGGER), os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600))
-    for name in ("conf", TRIGGER):
-        _give(os.path.join(place, name), owner)
-    port = _free_port()
-    process = _start(boot, place, os.path.basename(db) if restore else db, port, owner)
+    log = _prepared(instance, place, restore)
     try:
-        client = Client(replace(access, url=f"http://127.0.0.1:{port}", health_url=None))
-        _wait(client, process, place, timeout)
-        yield client
-        if process.poll() is not None:
-            raise OperationError(f"the copy's server ended with code {process.returncode}: {_log(place)}")
+        port = _free_port()
+        process = _start(boot, place, os.path.basename(db) if restore else db, port, owner, log)
+        try:
+            client = Client(replace(access, url=f"http://127.0.0.1:{port}", health_url=None))
+            _wait(client, process, log, timeout)
+            yield client
+            if process.poll() is not None:
+                raise OperationError(f"the copy's server ended with code {process.returncode}: {_end_of(log)}")
+        finally:
+            _end(process)
     finally:
-        _end(process)
+        os.close(log)
         if not restore:
             remove_directory(place)
 
 
-def _start(boot: Boot, place: str, db: str, port: int, owner: tuple[int, int]) -> subprocess.Popen[bytes]:
+def _prepared(instance: Instance, place: str, restore: bool) -> int:
+    """Put what a server needs into a directory of its user, who reads no more by that; its log, open."""
+    new = os.O_CREAT | os.O_EXCL | NO_FOLLOW
+    conf = os.path.join(instance.root, "conf")
+    with opened_directory(place) as directory:
+        if os.path.isdir(conf):
+            os.symlink(conf, "conf", dir_fd=directory)
+        if restore:
+            os.close(os.open(TRIGGER, os.O_WRONLY | new, 0o600, dir_fd=directory))
+            if os.geteuid() == 0:
+                os.chown(TRIGGER, *instance.owner(), dir_fd=directory, follow_symlinks=False)
+        return os.open("log", os.O_RDWR | os.O_APPEND | new, 0o600, dir_fd=directory)
+
+
+def _start(boot: Boot, place: str, db: str, port: int, owner: tuple[int, int], log: int) -> subprocess.Popen[bytes]:
     identity = as_user(str(owner[0])) if os.geteuid() == 0 and owner[0] != 0 else {}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("QDB_")}
     env = {
-        **kept,
+        **{name: os.environ[name] for name in INHERITED if name in os.environ},
         **identity.pop("environment", {}),
         **boot.variables,
         **{f"QDB_{name}_ENABLED": "false" for name in OFF},
@@ -96,34 +117,33 @@ def _start(boot: Boot, place: str, db: str, port: int, owner: tuple[int, int]) -
         "QDB_HTTP_BIND_TO": f"127.0.0.1:{port}",
         "QDB_HTTP_NET_BIND_TO": f"127.0.0.1:{port}",
     }
-    with open(os.path.join(place, "log"), "ab") as log:
-        try:
-            return subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule here
-                boot.of(place),
-                cwd=boot.cwd if os.path.isdir(boot.cwd) else "/",
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no threads here
-                **identity,
-            )
-        except OSError as error:
-            raise OperationError(
-                f"{boot.command[0]} cannot be started ({error.strerror}): give command as the server is started"
-            ) from error
+    try:
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function  # no AnsibleModule here
+            boot.of(place),
+            cwd=boot.cwd if os.path.isdir(boot.cwd) else "/",
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  # no threads here
+            **identity,
+        )
+    except OSError as error:
+        raise OperationError(
+            f"{boot.command[0]} cannot be started ({error.strerror}): give command as the server is started"
+        ) from error
 
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _wait(client: Client, process: subprocess.Popen[bytes], place: str, timeout: float) -> None:
+def _wait(client: Client, process: subprocess.Popen[bytes], log: int, timeout: float) -> None:
     limit = time.monotonic() + timeout
     while not client.is_up():
         if process.poll() is not None:
-            raise OperationError(f"the copy's server ended with code {process.returncode}: {_log(place)}")
+            raise OperationError(f"the copy's server ended with code {process.returncode}: {_end_of(log)}")
         if time.monotonic() > limit:
             raise OperationError(f"the copy's server did not answer within {timeout:g} s: raise start_timeout")
         time.sleep(0.05)
@@ -139,18 +159,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _log(place: str) -> str:
-    with open(os.path.join(place, "log"), encoding="utf-8", errors="replace") as handle:
-        lines = [line.strip() for line in handle if line.strip() and not line.startswith(("\t", " "))]
-    return " | ".join(lines[-LOG_LINES:])[-1000:] or "its log is empty"
-
-
-def _give(top: str, owner: tuple[int, int]) -> None:
-    if os.geteuid() == 0 and os.path.lexists(top):
-        os.chown(top, *owner, follow_symlinks=False)
-        for directory, folders, files in os.walk(top):
-            for name in [*folders, *files]:
-                os.chown(os.path.join(directory, name), *owner, follow_symlinks=False)
+def _end_of(log: int) -> str:
+    text = os.pread(log, LOG_SIZE, max(0, os.fstat(log).st_size - LOG_SIZE)).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\t", " "))]
+    return _process.mask(" | ".join(lines[-LOG_LINES:]))[-1000:] or "its log is empty"
 
 
 def _free_port() -> int:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .._files import read_bytes, write_atomic
+from .._files import parent_directory, read_bytes, write_atomic
 from .._operation import OperationError, State
+from .._snapshot import tree_copy
 from . import layout
 from .instance import DB, Instance
 from .tables import Table
@@ -138,12 +138,14 @@ def make_directory(path: str, owner: tuple[int, int]) -> None:
     """Make a directory of ours below the root, 0700, with those on the way to it."""
     if not os.path.isdir(path):
         make_directory(os.path.dirname(path), owner)
-        os.mkdir(path, 0o700)
-        if os.geteuid() == 0:
-            os.chown(path, *owner)
+        with parent_directory(path) as (directory, name):
+            os.mkdir(name, 0o700, dir_fd=directory)
+            if os.geteuid() == 0:
+                os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
 
 
 def remove_directory(path: str) -> None:
     """Remove a directory of ours with all that is in it."""
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        with parent_directory(path) as (directory, name):
+            tree_copy.remove(directory, name)

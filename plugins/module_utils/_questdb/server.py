@@ -17,7 +17,8 @@ from .._service.bot import Bot, state_of
 from .._service.run import start
 from .._service.stop import prove_stopped, stop
 from .client import Client
-from .instance import Instance
+from .instance import OWN_TABLES, Instance
+from .rehearse import Boot, boot_from
 
 SERVICE: dict[str, Any] = {name: spec for name, spec in BotService.OPTIONS.items() if name != "state"}
 """Suboptions that say how the server is started and stopped, those of bot_service."""
@@ -27,9 +28,6 @@ RELEASE_TIME = 10.0
 
 APPEAR_TIME = 5.0
 """Seconds within which a server that was started must be seen."""
-
-OWN_TABLES = ("sys.", "_query_trace", "telemetry")
-"""How the directories begin that the server writes by itself."""
 
 TRANSACTIONS = ("_txn", os.path.join("txn_seq", "_txnlog"))
 """Files of a table that every committed write changes, and nothing else does."""
@@ -73,19 +71,11 @@ class Server:
                 f"{self.name} runs, but has not {self.instance.root} open: correct root, or name another service"
             )
 
-    def command(self) -> tuple[list[str], str, dict[str, str]] | None:
-        """Command, directory and QDB_ variables of the running server; None if none can be seen."""
+    def boot(self) -> Boot | None:
+        """How the running server was started; None if none can be seen."""
         _reading, owned = self._bot.look()
         found = [process for process in owned.all if "-d" in process.command]
-        if not found:
-            return None
-        process = found[0]
-        variables: dict[str, str] = {}
-        with suppress(OSError):
-            with open(f"/proc/{process.pid}/environ", "rb") as handle:
-                words = handle.read().decode("utf-8", "replace").split("\0")
-            variables = dict(word.split("=", 1) for word in words if word.startswith("QDB_") and "=" in word)
-        return list(process.command), process.cwd or "/", variables
+        return boot_from(found[0]) if found else None
 
     def start(self) -> None:
         """Start it, and wait until it answers. OperationError if it ends instead, or takes too long."""

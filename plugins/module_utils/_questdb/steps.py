@@ -31,7 +31,7 @@ from .serves import check_serves
 from .source import BACKUP, Source
 from .swap import arrange, inode
 from .tables import Table, fingerprint, read_tables, wait_for_wal
-from .tree import copy_tree, verify_tree
+from .tree import copy_tree, give, verify_tree
 from .verify import discarded, verify
 
 
@@ -382,14 +382,6 @@ class Steps:
 
     def _tell(self, doing: str) -> Callable[[int, int], None]:
         return lambda done, total: self.context.progress({"doing": doing, "done": done, "total": total})
-
-
-def give(top: str, owner: tuple[int, int]) -> None:
-    """Give all below a directory to the server's user, whoever it belonged to in the backup."""
-    if os.geteuid() == 0:
-        for directory, folders, files in os.walk(top):
-            for name in [*folders, *files]:
-                os.chown(os.path.join(directory, name), *owner, follow_symlinks=False)
 
 
 def tables_of(content: Mapping[str, Any]) -> dict[str, Table]:

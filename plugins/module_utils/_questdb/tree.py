@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A directory tree of large files, copied and hashed with its progress told. PRIVATE to the collection.
 
-Every step down is taken with O_NOFOLLOW, since what is copied belongs to the server's user. A copy shares blocks with
-its source where the file system can (FICLONE) and never an inode: a hard link would change with its source.
+Every step down is taken from an open directory and with O_NOFOLLOW, since what is copied, and where it goes, belongs to
+the server's user. A copy shares blocks with its source where the file system can (FICLONE) and never an inode: a hard
+link would change with its source.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Callable
 
-from .._files import NO_FOLLOW
+from .._files import NO_FOLLOW, opened_directory, parent_directory
 from .._operation import OperationError
 
 FILE, DIRECTORY = "file", "directory"
@@ -93,9 +94,11 @@ def copy_tree(
     """
     teller = Teller(progress, size_of(source))
     entries: dict[str, FileEntry] = {}
-    top = os.open(source, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW)
+    with parent_directory(source) as (directory, name):
+        top = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=directory)
     try:
-        _copy_directory(top, target, "", entries, teller, vanished)
+        with parent_directory(target) as (directory, name):
+            _copy_directory(top, directory, name, "", entries, teller, vanished)
     finally:
         os.close(top)
     if sync:
@@ -104,6 +107,21 @@ def copy_tree(
         entries = {path: _hashed(target, path, entry) for path, entry in entries.items()}
     teller.end()
     return entries
+
+
+def copy_into(source: int, name: str, target: int) -> None:
+    """Copy a file or directory from an open directory to another one, with what is in it."""
+    _copy_entry(source, name, target, name, {}, Teller(unheard, 0), None)
+
+
+def give(top: str, owner: tuple[int, int]) -> None:
+    """As root, give all below a directory to a user, who may put other things in the way meanwhile."""
+    if os.geteuid() != 0:
+        return
+    with opened_directory(top) as directory:
+        for _path, folders, files, place in os.fwalk(".", dir_fd=directory):
+            for name in [*folders, *files]:
+                os.chown(name, *owner, dir_fd=place, follow_symlinks=False)
 
 
 def sync_tree(top: str, entries: Mapping[str, FileEntry]) -> None:
@@ -239,29 +257,37 @@ def _unfit(path: str, state: os.stat_result) -> OperationError:
 
 
 def _copy_directory(
-    source: int, target: str, path: str, entries: dict[str, FileEntry], teller: Teller, vanished: list[str] | None
+    source: int,
+    target: int,
+    name: str,
+    path: str,
+    entries: dict[str, FileEntry],
+    teller: Teller,
+    vanished: list[str] | None,
 ) -> None:
-    state = os.fstat(source)
-    os.mkdir(os.path.join(target, path) if path else target, 0o700)
-    entries[path] = entry_of(state)
-    for name in sorted(os.listdir(source)):
-        try:
-            _copy_entry(source, name, target, join(path, name), entries, teller, vanished)
-        except FileNotFoundError as error:
-            if vanished is None:
-                raise OperationError(f"{join(path, name)} vanished while it was copied: stop what writes") from error
-            vanished.append(join(path, name))
-    descriptor = os.open(os.path.join(target, path), os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW)
+    """Copy an open directory to a name in another, which nothing has yet."""
+    os.mkdir(name, 0o700, dir_fd=target)
+    copy = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=target)
     try:
-        _give(descriptor, entries[path])
+        entries[path] = entry_of(os.fstat(source))
+        for child in sorted(os.listdir(source)):
+            try:
+                _copy_entry(source, child, copy, join(path, child), entries, teller, vanished)
+            except FileNotFoundError as error:
+                if vanished is None:
+                    raise OperationError(
+                        f"{join(path, child)} vanished while it was copied: stop what writes"
+                    ) from error
+                vanished.append(join(path, child))
+        _give(copy, entries[path])
     finally:
-        os.close(descriptor)
+        os.close(copy)
 
 
 def _copy_entry(
     source: int,
     name: str,
-    target: str,
+    target: int,
     path: str,
     entries: dict[str, FileEntry],
     teller: Teller,
@@ -271,7 +297,7 @@ def _copy_entry(
     if stat.S_ISDIR(state.st_mode):
         lower = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=source)
         try:
-            _copy_directory(lower, target, path, entries, teller, vanished)
+            _copy_directory(lower, target, name, path, entries, teller, vanished)
         finally:
             os.close(lower)
         return
@@ -279,7 +305,7 @@ def _copy_entry(
         raise _unfit(path, state)
     reader = os.open(name, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW, dir_fd=source)
     try:
-        writer = os.open(os.path.join(target, path), os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600)
+        writer = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600, dir_fd=target)
         try:
             copy_file(reader, writer, teller)
             entries[path] = entry_of(os.fstat(reader))
