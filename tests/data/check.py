@@ -67,16 +67,17 @@ class Traded:
         """Of the bots that use it."""
         return self.fleet.rollback(*arguments, **{"scope": "trading_node:&demo_here", **inputs})
 
-    def return_rows(self, safety_copy: str) -> None:
-        """What was written after the backup comes back."""
-        inputs = {"host": self.users[0], "safety_copy": safety_copy, "tables": [TABLE]}
-        self._ansible(ROOT / "playbooks" / "return_rows.yml", "-e", json.dumps(inputs))
+    def return_rows(self, safety_copy: str, table: str = TABLE) -> str:
+        """What was written after the backup comes back; what was said."""
+        inputs = {"host": self.users[0], "safety_copy": safety_copy, "tables": [table]}
+        return self._ansible(ROOT / "playbooks" / "return_rows.yml", "-e", json.dumps(inputs))
 
-    def _ansible(self, book: Path, *arguments: str) -> None:
-        """Run another playbook on the same inventory; it must succeed."""
+    def _ansible(self, book: Path, *arguments: str) -> str:
+        """Run another playbook on the same inventory; it must succeed. Returns its output."""
         command = [*self.fleet.argv()[:8], str(book), *arguments]
         done = subprocess.run(command, env=self.fleet.env(), capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
 
 @contextmanager

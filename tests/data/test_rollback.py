@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.safety import REPLACED, Safety, write_safety
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import read_tables
 
 from tests.peers.questdb import lacking
 
@@ -76,6 +81,20 @@ def test_s1_7_rows_that_the_backup_has_not_are_not_discarded_unasked(traded: Tra
     assert Path(row["safety_copy"], "db").is_dir() and row["safety_copy"] in done.output
     traded.return_rows(row["safety_copy"])
     assert rows(traded) == 1200
+
+
+def test_s1_7_rows_whose_keys_are_taken_are_not_said_to_be_there(traded: Traded) -> None:
+    server, path = traded.server, traded.server.root / "botfleet" / "safety" / "by-hand"
+    server.fill("book", 3, more="dedup upsert keys(ts)")
+    tables, owner = read_tables(server.client), Instance(str(server.root)).owner()
+    write_safety(Safety(path.name, str(path), "2026-01-05T03:15:00Z", REPLACED, "b", None, tables, {}, True), owner)
+    subprocess.run(["cp", "-a", "--sparse=always", str(server.root / "db"), str(path)], check=True)
+    server.sql("update book set amount = -1")
+    server.wait_for_wal()
+    said = " ".join(traded.return_rows(str(path), "book").split())
+    shutil.rmtree(path)
+    server.sql("drop table book")
+    assert "no row was missing; rows that stay out, since others have their DEDUP keys: 3" in said
 
 
 def test_s1_7_a_database_that_somebody_may_use_is_left_alone(traded: Traded) -> None:
