@@ -19,14 +19,15 @@ from .tables import Table
 from .tree import used_by
 
 DESCRIPTION = "safety.json"
-REPLACED, FAILED = "replaced", "failed"
+REPLACED, FAILED, UNREADABLE = "replaced", "failed", "unreadable"
 
 
 @dataclass(frozen=True)
 class Safety:
     """One safety copy.
 
-    taken: UTC; reason: ``replaced`` (what was live before a restore) or ``failed`` (what a restore that failed left)
+    taken: UTC; reason: ``replaced`` (what was live before a restore), ``failed`` (what a restore that failed left) or
+    ``unreadable`` (its description is damaged, so that nothing else is known of it)
     backup: what it made way for; tables: what it holds, None if no server could tell
     rows_discarded: rows by table that left the live database with it; exact: whether these are all, or at least these
     """
@@ -72,16 +73,18 @@ def write_safety(safety: Safety, owner: tuple[int, int]) -> None:
 def read_safety(root: str, identifier: str) -> Safety | None:
     """The safety copy of that name; None if there is none that is whole."""
     path = layout.safety(root, identifier)
-    content = read_bytes(os.path.join(path, DESCRIPTION)) if os.path.isdir(os.path.join(path, DB)) else None
-    if content is None:
+    if not os.path.isdir(os.path.join(path, DB)):
         return None
     try:
+        content = read_bytes(os.path.join(path, DESCRIPTION))
+        if content is None:
+            return None
         data = json.loads(content)
         tables = data.pop("tables")
         known = None if tables is None else {name: Table(**table) for name, table in tables.items()}
         return Safety(**{**data, "id": identifier, "path": path, "tables": known})
-    except (ValueError, KeyError, TypeError) as error:
-        raise OperationError(f"{path}/{DESCRIPTION} cannot be read: put the safety copy back by hand") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OperationError):
+        return Safety(identifier, path, "", UNREADABLE, "", None, None, {}, exact=False)
 
 
 def list_safety(root: str) -> list[Safety]:
@@ -98,6 +101,8 @@ def find_safety(root: str, wanted: str) -> Safety:
     """The safety copy of a name or path, or the newest one that a restore replaced (``latest``)."""
     copies = list_safety(root)
     for safety in copies:
+        if safety.reason == UNREADABLE and wanted in (safety.id, safety.path):
+            raise OperationError(f"{safety.path}/{DESCRIPTION} cannot be read: put the safety copy back by hand")
         if wanted in (safety.id, safety.path) or (wanted == "latest" and safety.reason == REPLACED):
             return safety
     there = ", ".join(safety.id for safety in copies) or "there is none"
@@ -105,8 +110,12 @@ def find_safety(root: str, wanted: str) -> Safety:
 
 
 def prune(root: str, keep: int, spare: str) -> list[str]:
-    """Remove all but the newest safety copies and the one to be spared; returns the paths of what went."""
-    gone = [safety for safety in list_safety(root)[keep:] if safety.id != spare]
+    """Remove all but the newest safety copies and the one to be spared; returns the paths of what went.
+
+    One that cannot be read stays, and counts for nothing: nobody knows how old it is.
+    """
+    known = [safety for safety in list_safety(root) if safety.reason != UNREADABLE]
+    gone = [safety for safety in known[keep:] if safety.id != spare]
     for safety in gone:
         remove_directory(safety.path)
     return [safety.path for safety in gone]
