@@ -152,6 +152,15 @@ def open_directory(path: str, *, create: bool = False, trusted: bool = True) -> 
         os.close(current)
 
 
+def sync_directory(path: str, directory: int | None = None) -> None:
+    """Have on disk which names a directory has. directory: an open one that the path is relative to"""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=directory)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def lstat_at(directory: int, name: str) -> os.stat_result | None:
     """The state of a name in an open directory, None if it is not there."""
     try:

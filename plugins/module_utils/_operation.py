@@ -69,6 +69,10 @@ class Context:
             return wanted
         return max(0.0, min(wanted, self.deadline - time.monotonic()))
 
+    def telling(self, doing: str) -> Callable[[int, int], None]:
+        """A progress in bytes that is told under these words."""
+        return lambda done, total: self.progress({"doing": doing, "done": done, "total": total})
+
 
 class Operation(ABC):
     """One resource kind. Subclasses live in ``_operations/``, one file each, named like their module.

@@ -243,7 +243,7 @@ class QuestdbRestore(Operation):
         preflight.check_space(instance, source)
         lost, other = loss(self._live, source, marker)
         refuse_loss(self.root, source, self._live, lost, other, allowed=self.options["allow_discard"])
-        preflight.check_files(source, self._tell(f"check {source.path}"))
+        preflight.check_files(source, self.context.telling(f"check {source.path}"))
         self._files_checked = True
         return Plan([_action(self.root, source, self._live, lost, other)], [_diff(self.root, source, self._live)])
 
@@ -324,9 +324,6 @@ class QuestdbRestore(Operation):
                 return False
         return False
 
-    def _tell(self, doing: str) -> Any:
-        return lambda done, total: self.context.progress({"doing": doing, "done": done, "total": total})
-
     def _refuse_what_does_not_fit(self) -> None:
         given = {name for name in ("backup", "safety_copy", "schema_sql") if self.options[name]}
         if self.wanted == "restored" and given not in ({"backup"}, {"schema_sql"}):
@@ -342,7 +339,7 @@ def _made(statement: Statement) -> str:
 
 
 def _action(root: str, source: Source, live: dict[str, Table] | None, lost: dict[str, int], other: list[str]) -> str:
-    action = f"restore {root} from {source.words} of {source.taken}"
+    action = f"restore {root} from {source.kind} {source.path} of {source.taken}"
     if live is None:
         action += "; the server does not answer, so nobody knows which rows leave the live database"
     if lost:

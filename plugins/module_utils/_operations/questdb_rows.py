@@ -179,7 +179,7 @@ class QuestdbRows(Operation):
             self.live.access,
             timeout=self.context.remaining(self.options["start_timeout"]),
             remaining=self._remaining(),
-            progress=self.context.progress,
+            progress=self.context.telling(f"copy {safety.path}"),
         ) as client:
             yield Reader(client.access, timeout=self.options["timeout"])
 

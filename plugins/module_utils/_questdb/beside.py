@@ -19,7 +19,6 @@ from typing import Callable
 
 from .. import _process
 from .._files import NO_FOLLOW, lstat_at, opened_directory
-from .._operation import State
 from . import layout
 from .client import Access, Client
 from .instance import DB, OWN_TABLES, Instance
@@ -27,7 +26,7 @@ from .rehearse import Boot, boot_from, rehearsed
 from .safety import Safety, make_directory, remove_directory
 from .space import check_space
 from .tables import wait_for_wal
-from .tree import copy_into, copy_tree, give
+from .tree import Progress, copy_into, copy_tree, give
 
 MIN_FREE = "5%"
 """What is left free by a copy."""
@@ -42,11 +41,12 @@ def opened_beside(
     *,
     timeout: float,
     remaining: Callable[[], float],
-    progress: Callable[[State], None],
+    progress: Progress,
 ) -> Iterator[Client]:
     """A client of a server that holds what the safety copy holds; it ends when this is left, and nothing stays.
 
     timeout: seconds until it answers; remaining: seconds that are left for its WAL
+    progress: hears of a copy, where one has to be made
     """
     stage = layout.stage(instance.root, "rows")
     run, view = os.path.join(stage, "run"), os.path.join(stage, DB)
@@ -62,7 +62,7 @@ def opened_beside(
                 return
         remove_directory(view)
         check_space(safety.db, stage, MIN_FREE)
-        copy_tree(safety.db, view, progress=_telling(progress, safety))
+        copy_tree(safety.db, view, progress=progress)
         with rehearsed(instance, boot, access, view, run, restore=False, timeout=timeout) as client:
             wait_for_wal(client, remaining)
             yield client
@@ -113,7 +113,3 @@ def _link_content(source: str, name: str, view: int) -> None:
 
 def _is_behind(client: Client) -> bool:
     return any(row["writerTxn"] < row["sequencerTxn"] for row in client.query("wal_tables()").dicts())
-
-
-def _telling(progress: Callable[[State], None], safety: Safety) -> Callable[[int, int], None]:
-    return lambda done, total: progress({"doing": f"copy {safety.path}", "done": done, "total": total})

@@ -28,13 +28,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from .._files import sync_directory
 from .._operation import OperationError, State
 from . import layout
 from .instance import CHECKPOINT, DB
 from .journal import Run
 from .safety import FAILED, read_marker, write_marker
 from .source import BACKUP
-from .steps import Steps, content_of, sync
+from .steps import Steps, content_of
 from .swap import arrange, inode
 from .tables import wait_for_wal
 from .verify import verify
@@ -184,7 +185,7 @@ class Restoration(Steps):
             self.server.stop(force=True)
         if self.instance.has_trigger():
             os.unlink(self.instance.trigger)
-            sync(self.root)
+            sync_directory(self.root)
         back = self._place_of_failed() or self.facts["staged_at"]
         places = [DB, f"{self.facts['staged_at']}/{DB}", f"{self._safety_place()}/{DB}", f"{back}/{DB}"]
         self._arrange({DB: self.facts["live"], f"{back}/{DB}": self.facts["staged"]}, places)
@@ -243,7 +244,7 @@ class Restoration(Steps):
         kept = os.path.join(layout.safety(self.root, self.run.id), CHECKPOINT)
         if mine is not None and inode(kept) == mine:
             os.rename(kept, self.instance.checkpoint)
-        sync(self.root)
+        sync_directory(self.root)
 
     def _is_swapped(self) -> bool:
         return inode(self.instance.db) == int(self.facts["staged"])

@@ -36,11 +36,6 @@ class Source:
     taken: str
     manifest: Manifest | None = None
 
-    @property
-    def words(self) -> str:
-        """For people."""
-        return f"{self.kind} {self.path}"
-
     def is_live(self, marker: Mapping[str, Any] | None, live: Mapping[str, Table]) -> bool:
         """Whether it was the last to be restored, and nothing has changed since."""
         if marker is None or (marker["id"], marker.get("kind")) != (self.id, self.kind):

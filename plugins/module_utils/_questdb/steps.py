@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Callable
 
-from .._files import NO_FOLLOW
+from .._files import NO_FOLLOW, sync_directory
 from .._operation import Context, OperationError, State
 from . import layout, preflight
 from .client import Client
@@ -105,7 +105,7 @@ class Steps:
         self._clear()
         preflight.check_space(self.instance, source)
         if not self._files_checked:
-            preflight.check_files(source, self._tell(f"check {source.path}"))
+            preflight.check_files(source, self.context.telling(f"check {source.path}"))
 
     def _diff(self) -> State:
         if self.facts["was_up"]:
@@ -121,11 +121,12 @@ class Steps:
         owner = self.instance.owner()
         make_directory(place, owner)
         for part in preflight.parts(source):
-            copy_tree(os.path.join(source.path, part), os.path.join(place, part), progress=self._tell(f"copy {part}"))
+            progress = self.context.telling(f"copy {part}")
+            copy_tree(os.path.join(source.path, part), os.path.join(place, part), progress=progress)
         give(place, owner)
         if source.manifest:
             files = {path: entry for path, entry in source.manifest.files.items() if path}
-            wrong = verify_tree(place, files, progress=self._tell("check the copy"), ignore=("",))
+            wrong = verify_tree(place, files, progress=self.context.telling("check the copy"), ignore=("",))
             if wrong:
                 raise OperationError(f"the staged copy is not what was copied ({wrong[0]}): look at the disk")
         return self._staged(place)
@@ -215,7 +216,7 @@ class Steps:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            sync(self.root)
+            sync_directory(self.root)
 
     def _start(self) -> State:
         if not self.run.request["boots"]:
@@ -380,9 +381,6 @@ class Steps:
         limit = time.monotonic() + self.context.remaining(seconds)
         return lambda: limit - time.monotonic()
 
-    def _tell(self, doing: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.context.progress({"doing": doing, "done": done, "total": total})
-
 
 def tables_of(content: Mapping[str, Any]) -> dict[str, Table]:
     return {name: Table(**table) for name, table in content.items()}
@@ -390,11 +388,3 @@ def tables_of(content: Mapping[str, Any]) -> dict[str, Table]:
 
 def content_of(tables: Mapping[str, Table]) -> State:
     return {name: asdict(table) for name, table in tables.items()}
-
-
-def sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

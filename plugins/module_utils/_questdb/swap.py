@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from .._files import lstat_at, open_directory
+from .._files import lstat_at, open_directory, sync_directory
 from .._operation import OperationError
 from .._snapshot.swap import exchange
 
@@ -71,12 +72,8 @@ def _rename(directory: int, old: str, new: str) -> None:
 
 
 def _sync(directory: int, name: str) -> None:
-    if _inode_at(directory, name) is not None:
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with suppress(FileNotFoundError):
+        sync_directory(name, directory)
 
 
 def _inode_at(directory: int, name: str) -> int | None:
