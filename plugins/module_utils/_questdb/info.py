@@ -17,6 +17,7 @@ from . import client as _client
 from . import journal, layout, safety
 from .instance import Instance
 from .manifest import read_manifest, verify_backup
+from .serves import check_serves
 from .tables import Table, read_tables
 
 OPTIONS: dict[str, Any] = {
@@ -67,6 +68,7 @@ def _answers(client: _client.Client, instance: Instance) -> State:
     if not instance.is_held():
         return {**state, "problem": f"no server has {instance.root} open"}
     try:
+        check_serves(client, instance)
         state["version"] = client.version()
         state["tables"] = {name: _shown(table) for name, table in read_tables(client).items()}
         state["wal"] = [

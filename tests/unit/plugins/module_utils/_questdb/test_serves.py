@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operation impor
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_backup import QuestdbBackup
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_restore import QuestdbRestore
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_rows import QuestdbRows
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import checkpoint
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import checkpoint, info
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.safety import REPLACED, Safety, write_safety
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.serves import check_serves
@@ -67,6 +68,13 @@ def test_a_backup_and_a_restore_refuse_the_other_one(with_history: tuple[QuestDB
     restore = {"backup": str(tmp_path / "b"), "service": service, "allow_discard": True}
     refused = carry_out(QuestdbRestore(_options(QuestdbRestore, other, one, **restore), Context(check_mode=True)))
     assert refused.status == "failed" and "is another server" in refused.message
+
+
+def test_what_is_read_of_the_other_one_is_not_shown_as_of_this_one(with_history: tuple[QuestDB, QuestDB]) -> None:
+    one, other = with_history
+    defaults = {name: spec.get("default") for name, spec in info.OPTIONS.items()}
+    found = info.read({**defaults, "root": str(other.root), "url": one.access.url}, Context())
+    assert found["tables"] is None and re.search(HISTORY, found["problem"])
 
 
 def test_a_checkpoint_must_be_made_where_the_data_is_whatever_lies_there(alike: tuple[QuestDB, QuestDB]) -> None:
