@@ -27,7 +27,8 @@ from .intact import lost, wrong_partitions
 from .manifest import CHECKPOINT_MODE, COLD
 from .server import Server
 from .tables import Table, read_tables, wait_for_wal
-from .tree import FileEntry, Progress, copy_tree, hash_tree, sync_tree
+from .tree import FileEntry, Progress, hash_tree
+from .tree_copy import copy_tree, sync_tree
 
 ATTEMPTS = 3
 """How often a checkpoint is opened to find one at which no transaction is on its way into its table."""

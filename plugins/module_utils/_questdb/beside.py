@@ -26,7 +26,8 @@ from .rehearse import Boot, boot_from, rehearsed
 from .safety import Safety, make_directory, remove_directory
 from .space import check_space
 from .tables import wait_for_wal
-from .tree import Progress, copy_into, copy_tree, give
+from .tree import Progress
+from .tree_copy import copy_into, copy_tree, give
 
 MIN_FREE = "5%"
 """What is left free by a copy."""

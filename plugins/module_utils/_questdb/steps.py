@@ -31,7 +31,8 @@ from .serves import check_serves
 from .source import BACKUP, Source
 from .swap import arrange, inode
 from .tables import Table, fingerprint, read_tables, wait_for_wal
-from .tree import copy_tree, give, verify_tree
+from .tree import verify_tree
+from .tree_copy import copy_tree, give
 from .verify import discarded, verify
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import beside, layout, tree
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import beside, layout, tree_copy
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.client import Access
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.rehearse import Boot, rehearsed
@@ -59,7 +59,7 @@ def test_what_is_given_away_is_what_was_found(tmp_path: Path, foreign: Path, mon
         chown(path, *owner, **how)
 
     monkeypatch.setattr(os, "chown", exchanging)
-    tree.give(str(top), USER)
+    tree_copy.give(str(top), USER)
     monkeypatch.undo()
     assert (top / "away" / "passwd").stat().st_uid == USER[0]
     assert (foreign / "passwd").stat().st_uid == 0
@@ -68,7 +68,7 @@ def test_what_is_given_away_is_what_was_found(tmp_path: Path, foreign: Path, mon
 def test_a_copy_goes_where_it_was_begun(
     root: Path, tmp_path: Path, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = tree.copy_file
+    copy = tree_copy.copy_file
     target = tmp_path / "target"
     (root / "db" / "fills" / "ts.d").write_bytes(b"2")
 
@@ -77,8 +77,8 @@ def test_a_copy_goes_where_it_was_begun(
             _exchange(target / "fills", foreign)
         copy(*files)
 
-    monkeypatch.setattr(tree, "copy_file", exchanging)
-    tree.copy_tree(str(root / "db"), str(target), sync=False)
+    monkeypatch.setattr(tree_copy, "copy_file", exchanging)
+    tree_copy.copy_tree(str(root / "db"), str(target), sync=False)
     assert sorted(os.listdir(target / "away")) == ["_txn", "ts.d"]
     assert sorted(os.listdir(foreign)) == ["passwd", "run"]
 

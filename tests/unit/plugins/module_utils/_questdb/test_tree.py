@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tree import (
-    copy_tree,
     data_in,
     hash_tree,
     verify_tree,
 )
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tree_copy import copy_tree
 
 MIB = 1 << 20
 

@@ -1,0 +1,205 @@
+# Copyright (c) 2026 The tradeops.botfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A directory tree of large files, copied and given away. PRIVATE to the collection.
+
+Every step down is taken from an open directory and with O_NOFOLLOW, since what is copied, and where it goes, belongs to
+the server's user. A copy shares blocks with its source where the file system can (FICLONE) and never an inode: a hard
+link would change with its source.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Mapping
+
+from .._files import NO_FOLLOW, opened_directory, parent_directory
+from .._operation import OperationError
+from .tree import (
+    BLOCK,
+    DIRECTORY,
+    FileEntry,
+    Progress,
+    Teller,
+    entry_of,
+    extents,
+    hashed,
+    join,
+    size_of,
+    unfit,
+    unheard,
+)
+
+FICLONE = 0x40049409
+"""The ioctl that shares a file's blocks: x86, ARM."""
+
+
+def copy_tree(
+    source: str,
+    target: str,
+    *,
+    progress: Progress = unheard,
+    digests: bool = False,
+    vanished: list[str] | None = None,
+    sync: bool = True,
+) -> dict[str, FileEntry]:
+    """Copy a directory to a place where nothing is yet, with modes and, as root, owners.
+
+    Returns what the copy holds, by path relative to it; the directory itself is the empty path.
+    vanished: others write meanwhile, so that files may grow and go: those that go are left out and named here
+    sync: have all of it on disk in the end; without, ``sync_tree`` is still to come
+    """
+    teller = Teller(progress, size_of(source))
+    entries: dict[str, FileEntry] = {}
+    with parent_directory(source) as (directory, name):
+        top = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=directory)
+    try:
+        with parent_directory(target) as (directory, name):
+            _copy_directory(top, directory, name, "", entries, teller, vanished)
+    finally:
+        os.close(top)
+    if sync:
+        sync_tree(target, entries)
+    if digests:
+        entries = {path: hashed(target, path, entry) for path, entry in entries.items()}
+    teller.end()
+    return entries
+
+
+def copy_into(source: int, name: str, target: int) -> None:
+    """Copy a file or directory from an open directory to another one, with what is in it."""
+    _copy_entry(source, name, target, name, {}, Teller(unheard, 0), None)
+
+
+def give(top: str, owner: tuple[int, int]) -> None:
+    """As root, give all below a directory to a user, who may put other things in the way meanwhile."""
+    if os.geteuid() != 0:
+        return
+    with opened_directory(top) as directory:
+        for _path, folders, files, place in os.fwalk(".", dir_fd=directory):
+            for name in [*folders, *files]:
+                os.chown(name, *owner, dir_fd=place, follow_symlinks=False)
+
+
+def sync_tree(top: str, entries: Mapping[str, FileEntry]) -> None:
+    """Have files and directories on disk.
+
+    Once all is written: the first call makes the file system commit, and the others find little left to do.
+    """
+    for path, entry in reversed(list(entries.items())):
+        kind = os.O_DIRECTORY if entry.kind == DIRECTORY else os.O_NONBLOCK
+        descriptor = os.open(os.path.join(top, path), os.O_RDONLY | kind | NO_FOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _copy_directory(
+    source: int,
+    target: int,
+    name: str,
+    path: str,
+    entries: dict[str, FileEntry],
+    teller: Teller,
+    vanished: list[str] | None,
+) -> None:
+    """Copy an open directory to a name in another, which nothing has yet."""
+    os.mkdir(name, 0o700, dir_fd=target)
+    copy = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=target)
+    try:
+        entries[path] = entry_of(os.fstat(source))
+        for child in sorted(os.listdir(source)):
+            try:
+                _copy_entry(source, child, copy, join(path, child), entries, teller, vanished)
+            except FileNotFoundError as error:
+                if vanished is None:
+                    raise OperationError(
+                        f"{join(path, child)} vanished while it was copied: stop what writes"
+                    ) from error
+                vanished.append(join(path, child))
+        _give(copy, entries[path])
+    finally:
+        os.close(copy)
+
+
+def _copy_entry(
+    source: int,
+    name: str,
+    target: int,
+    path: str,
+    entries: dict[str, FileEntry],
+    teller: Teller,
+    vanished: list[str] | None,
+) -> None:
+    state = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if stat.S_ISDIR(state.st_mode):
+        lower = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=source)
+        try:
+            _copy_directory(lower, target, name, path, entries, teller, vanished)
+        finally:
+            os.close(lower)
+        return
+    if not stat.S_ISREG(state.st_mode):
+        raise unfit(path, state)
+    reader = os.open(name, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW, dir_fd=source)
+    try:
+        writer = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600, dir_fd=target)
+        try:
+            copy_file(reader, writer, teller)
+            entries[path] = entry_of(os.fstat(reader))
+            _give(writer, entries[path])
+            entries[path] = entry_of(os.fstat(writer))
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def copy_file(reader: int, writer: int, teller: Teller | None = None) -> None:
+    """Copy an open file's content into an empty one. Holes stay holes."""
+    size = os.fstat(reader).st_size
+    try:
+        fcntl.ioctl(writer, FICLONE, reader)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        _copy_content(reader, writer, size, teller)
+        os.ftruncate(writer, max(size, os.fstat(writer).st_size))
+    else:
+        if teller:
+            teller.add(size)
+
+
+def _copy_content(reader: int, writer: int, size: int, teller: Teller | None) -> None:
+    """Of what is allocated, too, zeros are left out: a server allocates far ahead of what it writes."""
+    told = 0
+    for start, end in extents(reader, size):
+        place = start
+        while place < end:
+            block = os.pread(reader, min(BLOCK, end - place), place)
+            if not block:
+                break  # the file was cut off meanwhile
+            _write_content(writer, block, place)
+            place += len(block)
+            if teller:
+                teller.add(place - told)
+                told = place
+    if teller:
+        teller.add(size - told)
+
+
+def _write_content(writer: int, block: bytes, place: int) -> None:
+    content = memoryview(block.rstrip(b"\0"))
+    while content:
+        written = os.pwrite(writer, content, place)
+        content, place = content[written:], place + written
+
+
+def _give(descriptor: int, entry: FileEntry) -> None:
+    if os.geteuid() == 0:
+        os.fchown(descriptor, entry.uid, entry.gid)
+    os.fchmod(descriptor, entry.mode)
