@@ -13,7 +13,7 @@ import os
 import struct
 
 from .._operation import OperationError
-from .client import Client, text_of
+from .client import Client, QuestDBError, text_of
 from .instance import Instance
 
 HEADER, RECORD, MOMENT = 76, 28, 20
@@ -47,6 +47,6 @@ def _has_last(client: Client, db: str, name: str, directory: str) -> bool:
             for number, moment, _directory in client.query(asked).rows:
                 log.seek(HEADER + (number - 1) * RECORD + MOMENT)
                 return log.read(8) == struct.pack("<q", moment)
-    except FileNotFoundError:
-        pass  # a table without WAL
+    except (FileNotFoundError, QuestDBError):
+        pass  # a table without WAL, or one that was dropped meanwhile
     return True
