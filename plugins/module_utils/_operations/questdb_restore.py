@@ -88,7 +88,7 @@ class QuestdbRestore(Operation):
             return {"root": self.root, "running": False, "answers": False, "interrupted": interrupted}
         server = self._server()
         up = self._is_up(server)
-        self._live = read_tables(self.client) if up else None
+        self._live = read_tables(self.client, server.instance.db) if up else None
         marker = read_marker(self.root)
         return {
             "root": self.root,
@@ -183,7 +183,7 @@ class QuestdbRestore(Operation):
             server = self._server()
             if journal.run or marker is None or marker.get("run") != change["run"]:
                 raise NotUndone(f"{self.root} was restored again since; what was replaced is {change['safety_copy']}")
-            if self._is_up(server) and not is_as_left(read_tables(self.client), marker):
+            if self._is_up(server) and not is_as_left(read_tables(self.client, instance.db), marker):
                 raise NotUndone(
                     f"{self.root} was changed since it was restored, and stays so; what was replaced is "
                     f"{change['safety_copy']}"

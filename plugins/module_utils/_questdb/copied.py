@@ -58,8 +58,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Transaction:
-    """The state of a table after a transaction; first and last in the table's unit of time."""
+    """The state of a table after a transaction; first and last in the table's unit of time.
 
+    number: of its own; seq_txn: of its WAL
+    """
+
+    number: int
     rows: int
     first: int
     last: int
@@ -94,7 +98,7 @@ def read_transaction(path: str) -> Transaction:
         parts[-1] = replace(parts[-1], rows=transient)
         if sum(part.rows for part in parts) != transient + fixed:
             raise OperationError(f"{path} does not fit together: see whether QuestDB itself can read that table")
-    return Transaction(transient + fixed, first, last, seq_txn, parts)
+    return Transaction(txn, transient + fixed, first, last, seq_txn, parts)
 
 
 def last_transaction(path: str) -> int:
@@ -158,6 +162,6 @@ def _as_copied(table: Table, backup: str, mode: str) -> Table:
         first=bounds[0],
         last=bounds[1],
         partitions=[[name, rows] for name, rows in sorted(partitions.items())],
-        seq_txn=last,
+        seq_txn=state.number if last is None else last,
         pending=0 if last is None else max(0, last - state.seq_txn),
     )

@@ -44,7 +44,7 @@ class Source:
 
 
 def is_as_left(live: Mapping[str, Table], marker: Mapping[str, Any]) -> bool:
-    """Whether a database is what the last restore has left: by counts and bounds, and by transactions where it has WAL.
+    """Whether a database is what the last restore has left: by counts, bounds and transactions.
 
     What a view holds follows from tables, and the server adds to it when it thinks fit.
     """

@@ -111,7 +111,7 @@ class Steps:
     def _diff(self) -> State:
         if self.facts["was_up"]:
             check_serves(self.client, self.instance)
-        tables = read_tables(self.client) if self.facts["was_up"] else None
+        tables = read_tables(self.client, self.instance.db) if self.facts["was_up"] else None
         return self._loss(tables)
 
     def _stage(self) -> State:
@@ -150,7 +150,7 @@ class Steps:
         if self.facts["was_up"]:
             wait_for_wal(self.client, self._within(self.terms.drain_timeout))
             marks = transactions(self.instance.db)
-            tables = read_tables(self.client)
+            tables = read_tables(self.client, self.instance.db)
         lost = self._loss(tables)
         version = self.client.version() if self.facts["was_up"] else None
         stopped_at = time.time()
@@ -297,6 +297,7 @@ class Steps:
             at_least=at_least,
             columns=self.run.request["columns"],
             remaining=lambda: self.context.remaining(3600.0),
+            db=self.instance.db if client is self.client else "",
         )
 
     def _count_safety_copy(self) -> State:

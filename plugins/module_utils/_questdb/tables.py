@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
+import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ class Table:
     directory: its name in ``db``; rows, first, last and partitions are of one moment
     first, last: the least and the greatest designated timestamp, ISO in UTC; None without rows or without one
     columns: name and type of each; partitions: name and rows of each as it was asked for, however it is split on disk
-    seq_txn: the last transaction that its WAL has; None without WAL
+    seq_txn: the last transaction that its WAL has, or without WAL that it has itself; None if that is not known
     pending: in a copy, how many of these are in the WAL alone, so that the server carries them out when it starts
         on the copy; rows, first, last and partitions are without them
     """
@@ -62,10 +64,15 @@ class Table:
     pending: int = 0
 
 
-def read_tables(client: Client) -> dict[str, Table]:
-    """All tables and views of users, by name. The server does not list its own."""
+def read_tables(client: Client, db: str = "") -> dict[str, Table]:
+    """All tables and views of users, by name. The server does not list its own.
+
+    db: its directory, where what has no WAL numbers its transactions; the server shows no such number
+    """
     transactions = {row["name"]: row["sequencerTxn"] for row in client.query("wal_tables()").dicts()}
     found = client.query("tables()").dicts()
+    for row in found if db else ():
+        transactions.setdefault(row["table_name"], _number(os.path.join(db, row["directoryName"], "_txn")))
     return {row["table_name"]: _read(client, row, transactions) for row in sorted(found, key=lambda r: r["table_name"])}
 
 
@@ -131,7 +138,7 @@ def _date(moment: str) -> dt.date:
     return dt.date(int(moment[:4]), int(moment[5:7]), int(moment[8:10]))
 
 
-def _read(client: Client, row: dict[str, Any], transactions: Mapping[str, int]) -> Table:
+def _read(client: Client, row: dict[str, Any], transactions: Mapping[str, int | None]) -> Table:
     name, kind = row["table_name"], KINDS.get(row.get("table_type") or "", "table")
     if row.get("matView"):
         kind = "materialized view"
@@ -157,6 +164,14 @@ def _read(client: Client, row: dict[str, Any], transactions: Mapping[str, int]) 
         seq_txn=transactions.get(name),
         kind=kind,
     )
+
+
+def _number(path: str) -> int | None:
+    try:
+        with open(path, "rb") as handle:
+            return int(struct.unpack("<q", handle.read(8))[0])
+    except (OSError, struct.error):
+        return None  # a view has none, and what was dropped meanwhile
 
 
 def _content(client: Client, name: str, partition_by: str, timestamp: str | None) -> Content:

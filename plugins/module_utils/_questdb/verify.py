@@ -47,14 +47,15 @@ def changed(live: Tables, wanted: Tables, transactions: Mapping[str, Any]) -> li
 
 
 def _is_newer(table: Table, other: Table, known: int | None) -> bool:
-    """Whether a table may hold what the other does not. Without WAL an UPDATE that leaves its bounds is not seen."""
+    """Whether a table may hold what the other does not. Without numbers, an UPDATE in its bounds is not seen."""
     if table.kind != "table":
         return False  # what a view holds follows from tables
     if table.directory != other.directory:
         return True  # it was dropped and made again
-    if table.seq_txn is None or other.seq_txn is None:
+    since = other.seq_txn if known is None else known
+    if table.seq_txn is None or since is None or table.wal != other.wal:
         return (table.wal, table.first, table.last) != (other.wal, other.first, other.last)
-    return table.seq_txn > (other.seq_txn if known is None else known)
+    return table.seq_txn > since
 
 
 def differences(live: Tables, wanted: Tables, *, at_least: bool) -> list[str]:
@@ -88,12 +89,14 @@ def verify(
     at_least: bool,
     columns: bool,
     remaining: Callable[[], float],
+    db: str = "",
 ) -> dict[str, Table]:
     """Read what the server holds, and raise OperationError unless it is as wanted.
 
     wanted: None if that is not known; columns: whether each column of each row is read, too
+    db: of the server, for the numbers of what has no WAL
     """
-    live = read_tables(client)
+    live = read_tables(client, db)
     wrong = [] if wanted is None else differences(live, wanted, at_least=at_least)
     if wrong:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""

@@ -106,9 +106,14 @@ def test_s1_7_after_an_update_it_is_neither_unchanged_nor_undone(place: Place) -
     done = place.run(allow_discard=True)
     assert done.change is not None, done.message
     assert place.run().status == "unchanged"
+    place.update("update quotes set bid = 1 where bid = 2")  # which has no WAL
+    again = place.run()
+    assert again.status == "failed" and "no count shows how (quotes)" in again.message
+    with pytest.raises(NotUndone, match="was changed since"):
+        place.operation().undo(done.change)
     place.update("update fills set price = 1 where symbol = 'BTC'")
     again = place.run()
-    assert again.status == "failed" and "no count shows how (fills)" in again.message
+    assert again.status == "failed" and "no count shows how (fills, quotes)" in again.message
     with pytest.raises(NotUndone, match="was changed since"):
         place.operation().undo(done.change)
 

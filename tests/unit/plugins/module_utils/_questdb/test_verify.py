@@ -58,6 +58,11 @@ def test_s1_7_without_wal_the_bounds_are_compared() -> None:
     assert changed(by_name(plain), by_name(plain), {}) == []
     assert changed(by_name(replace(plain, last="c")), by_name(plain), {}) == ["fills"]
     assert changed(by_name(plain), by_name(table(d1=10)), {}) == ["fills"]
+    numbered = replace(plain, seq_txn=4)
+    assert changed(by_name(numbered), by_name(plain), {}) == [], "the backup does not know its number"
+    assert changed(by_name(numbered), by_name(plain), {"fills": 3}) == ["fills"]
+    assert changed(by_name(numbered), by_name(replace(plain, seq_txn=3)), {}) == ["fills"]
+    assert changed(by_name(numbered), by_name(table(d1=10)), {}) == ["fills"]
 
 
 @pytest.mark.parametrize(
