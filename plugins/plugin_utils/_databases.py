@@ -130,8 +130,8 @@ def _row(name: str, database: Mapping[str, Any], variables: Mapping[str, Any]) -
 
 
 def _change(step: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a step did that was proven, or had done in an earlier run."""
-    return (step.get("change") or {}) if step.get("status") in PROVEN else {}
+    """What a step did, or had done in an earlier run, also where it could not be proven afterwards."""
+    return (step.get("change") or {}) if step.get("status") in (*PROVEN, "failed") else {}
 
 
 def _failure(variables: Mapping[str, Any]) -> str:

@@ -112,10 +112,11 @@ def find_safety(root: str, wanted: str) -> Safety:
 def prune(root: str, keep: int, spare: str) -> list[str]:
     """Remove all but the newest safety copies and the one to be spared; returns the paths of what went.
 
-    One that cannot be read stays, and counts for nothing: nobody knows how old it is.
+    Those of restores that failed are no part of it, since nobody counted what was written to them, nor one that cannot
+    be read.
     """
-    known = [safety for safety in list_safety(root) if safety.reason != UNREADABLE]
-    gone = [safety for safety in known[keep:] if safety.id != spare]
+    replaced = [safety for safety in list_safety(root) if safety.reason == REPLACED]
+    gone = [safety for safety in replaced[keep:] if safety.id != spare]
     for safety in gone:
         remove_directory(safety.path)
     return [safety.path for safety in gone]

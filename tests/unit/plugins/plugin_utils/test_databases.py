@@ -227,6 +227,14 @@ def test_the_bots_of_a_database_that_failed_wait(result: Any, sentence: str) -> 
     assert sentence in row["failure"] and row["data_loss"] is None and row["restored"] is None
 
 
+def test_rows_that_left_are_named_also_where_the_restore_was_not_proven() -> None:
+    """S1.7: the restore was carried out, and what it discarded is in its safety copy."""
+    own = after(answered(step("restore", RESTORED, "failed"), failed=True, msg="restore it: it does not answer"))
+    (row,) = database_rows(["a"], own, [])
+    assert row["safety_copy"] == RESTORED["safety_copy"] and data_loss([row]) is True
+    assert row["rows_discarded"] == {"fills": 12, "orders": 0} and "does not answer" in row["failure"]
+
+
 def test_check_mode_says_what_would_be_done() -> None:
     (row,) = database_rows(["a"], after(answered(step("restore")), check_mode=True), [])
     assert became_of(row) == ["would restore it"]
