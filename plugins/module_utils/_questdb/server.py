@@ -88,7 +88,7 @@ class Server:
         timeout = self.context.remaining(self.start_timeout)
         seen = False
         looked = 0.0
-        while not (self.instance.is_held() and self.client.is_up()):
+        while not (self.client.is_up() and self.instance.is_held()):  # in this order: to ask who has the lock takes it
             waited = time.monotonic() - begun
             if waited - looked >= 0.2:
                 looked = waited
