@@ -23,17 +23,21 @@ next run goes on forward, and whatever fails then is taken back as ever. So each
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Callable
 
 from .._files import sync_directory
 from .._operation import OperationError, State
 from . import layout
 from .instance import CHECKPOINT, DB
 from .journal import Run
-from .safety import FAILED, read_marker, write_marker
+from .safety import FAILED, read_marker, read_safety, write_marker, write_safety
+from .server import transactions
+from .signals import Ended, unheard
 from .source import BACKUP
 from .steps import Steps, content_of
 from .swap import arrange, inode
@@ -44,6 +48,9 @@ EARLY = ("", "preflight", "diff", "stage", "rehearse")
 """Steps that touch nothing live."""
 
 STEPS = ("preflight", "diff", "stage", "rehearse", "stop", "swap", "trigger", "start", "settle", "verify", "commit")
+
+ATTEMPTS = 3
+"""How often a server is stopped that comes up again while the old tree is put back."""
 
 NOTHING_LOST: State = {"rows_discarded": {}, "changed_tables": [], "exact": True, "data_loss": False}
 
@@ -72,30 +79,39 @@ class Restoration(Steps):
 
     def resume(self) -> State | None:
         """Go on with the run that was interrupted: forward from ``swap`` on, else back to the begin (None)."""
-        step = self.run.step
-        if step in EARLY:
-            self._abandon()
+        step, is_done = self.run.step, self.run.is_done
+        if step in (*EARLY, "stop"):
+            self._begin_anew(self._abandon if step in EARLY else self._bring_back)
             return None
-        if step == "revert":
-            reason = self.facts["reason"]
-            self._take_back(reason)
-            raise OperationError(f"{reason}; the database is again what it was before")
-        if step == "stop" or (step == "swap" and self.instance.is_held() and not self._is_swapped()):
-            self._bring_back()
+        self._check_place()
+        if step == "revert" or (not self._is_swapped() and (is_done or step != "swap")):
+            reason = self.facts.get("reason") or "it was being taken back"
+            with unheard():
+                kept = self._take_back(reason)
+            raise OperationError(_as_before(reason, kept))
+        if not self._is_swapped() and not self._is_at_rest():
+            self._begin_anew(lambda: self._take_back("a server was started after it was stopped"))
             return None
-        if step in ("swap", "trigger") and self._needs_trigger() and not self.instance.has_trigger():
+        told = self.instance.has_trigger() or step not in ("swap", "trigger") or (step == "trigger" and is_done)
+        if self._needs_trigger() and not told:
             # Nobody knows whether a server has run on it since, as one does that comes up with its host.
-            self._take_back("the server was not told to recover the checkpoint", started=self._is_swapped())
+            self._begin_anew(lambda: self._take_back("the server was not told to recover the checkpoint"))
             return None
-        return self._go(STEPS[STEPS.index(step) + self.run.is_done :])
+        self._keep_time()
+        return self._go(STEPS[STEPS.index(step) + is_done :])
 
     def take_back(self) -> State:
         """Put back what the interrupted run replaced."""
-        if self.run.step in (*EARLY, "stop"):
-            self._bring_back()
-        else:
-            self._take_back(self.facts.get("reason") or "taken back on request")
-        return {"state": "reverted", "interrupted": self.run.step, "backup": self.run.request["path"], **NOTHING_LOST}
+        lost = NOTHING_LOST
+        with unheard():
+            if self.run.step in (*EARLY, "stop"):
+                self._bring_back()
+            else:
+                kept = self._take_back(self.facts.get("reason") or "taken back on request")
+                if kept:
+                    same = transactions(os.path.join(kept, DB)) == self.facts["staged_marks"]
+                    lost = {**lost, "exact": same, "data_loss": not same, "safety_copy": kept}
+        return {"state": "reverted", "interrupted": self.run.step, "backup": self.run.request["path"], **lost}
 
     def _go(self, steps: tuple[str, ...]) -> State:
         for step in steps:
@@ -103,7 +119,9 @@ class Restoration(Steps):
                 self._do(step)
             except (OperationError, OSError) as error:
                 raise self._failed(step, _sentence(error)) from error
-            except BaseException:  # a signal to end, above all: there is still time to put things right
+            except Ended as error:  # there is still time to put things right
+                raise self._failed(step, f"the restore of {self.root} {error} at {step}") from error
+            except BaseException:
                 self._failed(step, f"it was ended at {step}")
                 raise
         self.journal.end("restored")
@@ -117,6 +135,7 @@ class Restoration(Steps):
         seconds = {**self.facts.get("seconds", {}), step: round(time.monotonic() - begun, 3)}
         self.journal.done(step, **found, seconds=seconds)
 
+    @unheard()
     def _failed(self, step: str, reason: str) -> OperationError:
         if step in EARLY:
             self._abandon()
@@ -131,15 +150,21 @@ class Restoration(Steps):
             except (OperationError, OSError) as error:
                 return OperationError(f"{reason}; and the server is not up again ({_sentence(error)}): run it again")
             return OperationError(reason)
-        if self.run.request["revert"] or step in ("swap", "trigger"):  # a tree that was never started helps nobody
+        if self.run.request["revert"] or step in ("swap", "trigger") or self.instance.has_trigger():
             try:
-                self._take_back(reason)
+                kept = self._take_back(reason)
             except (OperationError, OSError) as error:
+                if inode(self.instance.db) == self.facts["live"]:
+                    return OperationError(
+                        f"{reason}; the data from before is in place again, but its server does not serve it "
+                        f"({_sentence(error)}): mend that, and run it again"
+                    )
                 return OperationError(
                     f"{reason}; and the data from before could not be put back ({_sentence(error)}): it is in "
                     f"{self.root}, named in {layout.journal(self.root)}; mend that, and run it again"
                 )
-            return OperationError(f"{reason}; the database is again what it was before")
+            return OperationError(_as_before(reason, kept))
+        self._work_until(None)
         with suppress(OperationError):
             if not self.client.is_up():
                 self.server.stop(force=True)
@@ -150,59 +175,100 @@ class Restoration(Steps):
             f"{reason}; it was left so, and the data from before is {copy}: put it back with reverted"
         )
 
+    def _begin_anew(self, back: Callable[[], str | None]) -> None:
+        """Go back; where that leaves something that somebody may have written to, a person has to know first."""
+        with unheard() as heard:
+            kept = back()
+        if kept:
+            raise OperationError(_as_before(f"the restore was interrupted at {self.run.step}", kept))
+        if heard:
+            signal.raise_signal(heard[0])
+
     def _abandon(self) -> None:
         """Nothing live was touched."""
         self._clear()
         self.journal.end("abandoned")
 
     def _bring_back(self) -> None:
-        """The old tree is in place; its server may be stopped."""
-        self._take_time()
+        """The old tree is in place; its server may be stopped, or be about to end."""
+        self._work_until(None)
+        limit = time.monotonic() + self.terms.start_timeout
+        while self._asked_to_stop and self.server.is_running():
+            if time.monotonic() > limit:
+                raise OperationError(f"{self.server.name} was asked to stop and may yet do so: see that it runs")
+            time.sleep(0.1)
         if self.facts["was_running"] and not self._is_up():
-            if self.server.is_running():
-                try:
-                    self.server.wait_until_up()
-                except OperationError:
-                    self.server.stop()
-            if not self.server.is_running():
-                self.server.start()
+            self._start_again()
         self._abandon()
 
-    def _take_back(self, reason: str, *, started: bool = False) -> None:
-        """Put the old tree back. Done again after a kill, it does what is left to do.
+    def _check_place(self) -> None:
+        """OperationError where ``db`` is no tree of this restore, so that nobody knows what it is."""
+        if inode(self.instance.db) not in (self.facts["live"], self.facts["staged"]):
+            raise OperationError(
+                f"{self.instance.db} is neither what was live before the restore nor what was restored, so somebody "
+                "made it since: stop the server, move it away, and run it again"
+            )
 
-        started: a server may have been started on the new one, though none was told to
+    def _take_back(self, reason: str) -> str | None:
+        """Put the old tree back. Returns where the other one is if somebody may have written to it, else it is gone.
 
-        A full disk hinders none of it: without its line, the next run would find that the tree in place is not the
-        one that is wanted, and come here, too.
+        Done again after a kill, it does what is left to do. A full disk hinders none of it: without its line, the next
+        run finds that the tree in place is not the one that is wanted, and comes here, too.
         """
-        self._take_time()
-        noted: State = {"reason": reason, **({"starting": True} if started else {})}
-        self.facts.update(noted)
+        self._work_until(None)
+        self.facts["reason"] = reason
         with suppress(OSError):
-            self.journal.begin("revert", **noted)
-        if self.server.is_running() or self.instance.is_held():
-            self.server.stop(force=True)
-        if self.instance.has_trigger():
-            os.unlink(self.instance.trigger)
-            sync_directory(self.root)
-        back = self._place_of_failed() or self.facts["staged_at"]
-        places = [DB, f"{self.facts['staged_at']}/{DB}", f"{self._safety_place()}/{DB}", f"{back}/{DB}"]
-        self._arrange({DB: self.facts["live"], f"{back}/{DB}": self.facts["staged"]}, places)
+            self.journal.begin("revert", reason=reason)
+        write_marker(self.instance, None)  # claims nothing, should a full disk keep the right one from being written
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                back, is_written = self._exchange_back()
+                break
+            except OperationError:
+                if attempt == ATTEMPTS or not self.instance.is_held():
+                    raise
         self._put_checkpoint_back(back)
+        if is_written and self.run.request["kind"] != BACKUP:
+            self._doubt_counts()
         self._forget(layout.safety(self.root, self.run.id))
-        write_marker(self.instance, self.facts["marker"])
+        with suppress(OSError):
+            write_marker(self.instance, self.facts["marker"])
         if self.facts["was_running"]:
             self._start_as_before()
         with suppress(OSError):
             self.journal.done("revert")
-        if back != self.facts["staged_at"] or not self.facts.get("starting"):
+        if back != self.facts["staged_at"] or not is_written:
             self._clear()
         self.journal.end("reverted", reason=reason)
+        return os.path.join(self.root, back) if is_written else None
+
+    def _exchange_back(self) -> tuple[str, bool]:
+        """The trees change places. Returns where the restored one is now, and whether it may have been written to."""
+        mend_rename(self.root, self.run)
+        self._check_place()
+        is_back = inode(self.instance.db) == self.facts["live"]
+        if not is_back and (self.server.is_running() or self.instance.is_held()):
+            self.server.stop(force=True)
+        if self.instance.has_trigger():
+            os.unlink(self.instance.trigger)
+            sync_directory(self.root)
+        is_written = self._is_written()
+        back = (self._place_of_failed() if is_written else None) or self.facts["staged_at"]
+        self._arrange({DB: self.facts["live"], f"{back}/{DB}": self.facts["staged"]}, self._places())
+        return back, is_written
+
+    def _is_written(self) -> bool:
+        """Whether somebody may have written to the tree that was staged: a server was started on it, or it changed."""
+        if self.facts.get("starting"):
+            return True
+        for place in (os.path.join(self.root, name) for name in self._places()):
+            if inode(place) == self.facts["staged"]:
+                return bool(transactions(place) != self.facts["staged_marks"])
+        return True
 
     def _place_of_failed(self) -> str | None:
-        """Where the tree goes that a server was started on, since somebody may have written to it; None: back."""
-        if self.run.request["kind"] != BACKUP or not self.facts.get("starting"):
+        """Where a tree goes that may have been written to. None: where it came from, as a safety copy does."""
+        if self.run.request["kind"] != BACKUP:
             return None
         identifier = f"{self.run.id}.failed"
         try:
@@ -211,31 +277,38 @@ class Restoration(Steps):
             return None
         return self._below(layout.safety(self.root, identifier))
 
-    def _take_time(self) -> None:
-        """The way back is gone to its end, also where the step's time limit was what failed."""
-        self.context = replace(self.context, deadline=None)
-        self.server = self.server.within(self.context)
+    def _doubt_counts(self) -> None:
+        """What the description of a safety copy counts is the least that it holds, now that it was live."""
+        with suppress(OSError, OperationError):
+            safety = read_safety(self.root, self.run.request["id"])
+            if safety is not None:
+                write_safety(replace(safety, exact=False), self.instance.owner())
 
     def _start_as_before(self) -> None:
-        """Start the old tree and verify it. A server that did not answer before need not do so now."""
+        """Start the old tree and verify it, which may have more rows by now. One that did not answer need not now."""
         try:
-            self.server.start()
+            self._start_again(force=True)
             wait_for_wal(self.client, self._within(self.terms.start_timeout))
             wanted = None if self.facts["before"] is None else self._before()
-            verify(
-                self.client,
-                wanted,
-                at_least=not self.facts["exact"],
-                columns=False,
-                remaining=self._within(self.terms.start_timeout),
-            )
+            limit = self._within(self.terms.start_timeout)
+            verify(self.client, wanted, at_least=True, columns=False, remaining=limit)
         except OperationError:
             if self.facts["was_up"]:
                 raise
 
+    def _start_again(self, *, force: bool = False) -> None:
+        """It answers, at the latest once it was started anew."""
+        if self.server.is_running():
+            try:
+                self.server.wait_until_up()
+            except OperationError:
+                self.server.stop(force=force)
+        if not self.server.is_running():
+            self.server.start()
+
     def _put_checkpoint_back(self, back: str) -> None:
         there, mine = inode(self.instance.checkpoint), self.facts["live_checkpoint"]
-        if there is not None and there != mine:
+        if there is not None and there != mine and not self.instance.is_held():
             target = os.path.join(self.root, back, CHECKPOINT)
             if os.path.lexists(target):
                 os.rmdir(self.instance.checkpoint)  # empty, the server recovered what was in it
@@ -245,9 +318,6 @@ class Restoration(Steps):
         if mine is not None and inode(kept) == mine:
             os.rename(kept, self.instance.checkpoint)
         sync_directory(self.root)
-
-    def _is_swapped(self) -> bool:
-        return inode(self.instance.db) == int(self.facts["staged"])
 
     def _is_up(self) -> bool:
         return self.instance.is_held() and self.client.is_up()
@@ -283,3 +353,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename or 'this host'}"
     return str(error)
+
+
+def _as_before(reason: str, kept: str | None) -> str:
+    where = f"; what was live meanwhile is kept in {kept}, rows may have been written to it" if kept else ""
+    return f"{reason}{where}; the database is again what it was before"

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Callable
 
 from .._files import NO_FOLLOW, sync_directory
@@ -34,6 +34,9 @@ from .tables import Table, fingerprint, read_tables, wait_for_wal
 from .tree import verify_tree
 from .tree_copy import copy_tree, give
 from .verify import discarded, verify
+
+AHEAD, WAY_BACK = 30.0, 30.0
+"""Seconds of a step's time limit, beyond the time of one start, to go forward from the stop, and to go back."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Steps:
         self.source = source
         self.boot = boot
         self._files_checked = files_checked
+        self._asked_to_stop = False
         self._run: Run | None = journal.run
 
     @property
@@ -99,11 +103,11 @@ class Steps:
         preflight.check_root(self.instance)
         preflight.check_trigger(self.instance)
         self.server.check()
+        self._check_time()
         if up:
             preflight.check_checkpoint(self.client)
         version = self.client.version() if up else None
         preflight.check_source(self.instance, source, version, rehearse=self.terms.rehearse)
-        self._clear()
         preflight.check_space(self.instance, source)
         if not self._files_checked:
             preflight.check_files(source, self.context.telling(f"check {source.path}"))
@@ -143,9 +147,11 @@ class Steps:
         with self._booted(self.boot, staged, restore=self.facts["checkpoint"]) as client:
             found = self._verified(client, at_least=self.facts["at_least"])
         os.sync()  # what it wrote is on disk before it goes live
-        return {"rehearsed": True, "wanted": content_of(found), "at_least": False}
+        marks = transactions(staged)
+        return {"rehearsed": True, "wanted": content_of(found), "at_least": False, "staged_marks": marks}
 
     def _stop(self) -> State:
+        self._keep_time()
         tables, marks = None, None
         if self.facts["was_up"]:
             wait_for_wal(self.client, self._within(self.terms.drain_timeout))
@@ -155,7 +161,10 @@ class Steps:
         version = self.client.version() if self.facts["was_up"] else None
         stopped_at = time.time()
         if self.facts["was_running"]:
+            self._asked_to_stop = True
             self.server.stop()
+        elif self.server.is_running() or self.instance.is_held():
+            raise OperationError(f"a server was started on {self.root} since the restore was begun: run it again")
         if self.client.is_up():
             raise OperationError(
                 f"{self.client.access.url} still answers now that {self.server.name} is stopped, so it is another "
@@ -172,6 +181,7 @@ class Steps:
             "exact": exact,
             "stopped_at": stopped_at,
             "live": inode(self.instance.db),
+            "marks": transactions(self.instance.db),
             "live_checkpoint": inode(self.instance.checkpoint),
         }
 
@@ -193,10 +203,13 @@ class Steps:
         return (found, True) if whole else (counted, False)
 
     def _swap(self) -> None:
+        if not self._is_swapped() and not self._is_at_rest():
+            raise OperationError(
+                f"a server was started on {self.root} after it was stopped, and may have taken rows: run it again"
+            )
         self._describe(self.run.id, REPLACED, self._before(), self.facts["exact"])
         write_marker(self.instance, None)
-        kept, staged = f"{self._safety_place()}/{DB}", f"{self.facts['staged_at']}/{DB}"
-        self._arrange({DB: self.facts["staged"], kept: self.facts["live"]}, [DB, staged, kept])
+        self._arrange({DB: self.facts["staged"], f"{self._safety_place()}/{DB}": self.facts["live"]}, self._places())
         names = {}
         put = self.facts["staged_checkpoint"]  # of a safety copy it is what was there, stale or not
         if put and (self._needs_trigger() or self.run.request["kind"] != BACKUP):
@@ -210,14 +223,17 @@ class Steps:
     def _trigger(self) -> None:
         if self._needs_trigger() and self.instance.has_checkpoint() and not self.instance.has_trigger():
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
-            descriptor = os.open(self.instance.trigger, flags, 0o600)
-            try:
-                if os.geteuid() == 0:
-                    os.fchown(descriptor, *self.instance.owner())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            sync_directory(self.root)
+            with self.instance.kept_from_starting():
+                if transactions(self.instance.db) != self.facts["staged_marks"]:
+                    raise OperationError(f"rows were written to {self.root} before its checkpoint was recovered")
+                descriptor = os.open(self.instance.trigger, flags, 0o600)
+                try:
+                    if os.geteuid() == 0:
+                        os.fchown(descriptor, *self.instance.owner())
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                sync_directory(self.root)
 
     def _start(self) -> State:
         if not self.run.request["boots"]:
@@ -273,6 +289,7 @@ class Steps:
         return {
             "staged": inode(os.path.join(place, DB)),
             "staged_at": self._below(place),
+            "staged_marks": transactions(os.path.join(place, DB)),
             "staged_checkpoint": inode(os.path.join(place, CHECKPOINT)),
         }
 
@@ -344,12 +361,14 @@ class Steps:
         write_safety(safety, self.instance.owner())
 
     def _arrange(self, wanted: Mapping[str, int], places: list[str]) -> None:
-        for place in places:
-            parent = os.path.dirname(place)
+        for name in wanted:
+            parent = os.path.dirname(name)
             if parent.startswith(layout.BOTFLEET):
                 make_directory(os.path.join(self.root, parent), self.instance.owner())
         if self.instance.is_held():
-            arrange(self.root, wanted, places)  # only after a kill, where what is in place already stays so
+            if DB in wanted and inode(self.instance.db) != wanted[DB]:
+                raise OperationError(f"a server was started on {self.root} meanwhile: stop it, and run it again")
+            arrange(self.root, wanted, places)
             return
         with self.instance.kept_from_starting():
             arrange(self.root, wanted, places)
@@ -357,6 +376,38 @@ class Steps:
     def _before(self) -> dict[str, Table] | None:
         before = self.facts["before"]
         return None if before is None else tables_of(before)
+
+    def _places(self) -> list[str]:
+        """All that a tree of this run may be called."""
+        safety = self._safety_place()
+        return [DB, f"{self.facts['staged_at']}/{DB}", f"{safety}/{DB}", f"{safety}.failed/{DB}"]
+
+    def _is_swapped(self) -> bool:
+        return inode(self.instance.db) == int(self.facts["staged"])
+
+    def _is_at_rest(self) -> bool:
+        """Whether the old tree, which is in place, is what it was when its server was stopped."""
+        return not self.instance.is_held() and transactions(self.instance.db) == self.facts["marks"]
+
+    def _check_time(self) -> None:
+        """OperationError where the time limit is too near to stop the server, start it, and maybe take that back."""
+        needed = self.terms.start_timeout + AHEAD + WAY_BACK
+        left = self.context.remaining(needed)
+        if left < needed:
+            raise OperationError(
+                f"{left:.0f} s of the step's time limit are left, and a restore that may have to be taken back is not "
+                f"gone on with in less than {needed:g} s: raise the time limit"
+            )
+
+    def _keep_time(self) -> None:
+        """From here on, that part of the time limit is kept which the way back may take."""
+        self._check_time()
+        if self.context.deadline is not None:
+            self._work_until(self.context.deadline - self.terms.start_timeout - WAY_BACK)
+
+    def _work_until(self, deadline: float | None) -> None:
+        self.context = replace(self.context, deadline=deadline)
+        self.server = self.server.within(self.context)
 
     def _needs_trigger(self) -> bool:
         return bool(self.facts["checkpoint"]) and not self.facts.get("rehearsed")

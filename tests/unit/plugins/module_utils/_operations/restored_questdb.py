@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils import _process
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, Outcome, carry_out
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_restore import QuestdbRestore
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.journal import Journal
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.layout import instance_id
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.manifest import (
     Manifest,
@@ -51,6 +53,10 @@ SMALL = {
     "cairo_system_writer_data_append_page_size": "64K",
 }
 """Else each symbol takes 16 MiB, in each copy of each table."""
+
+
+Point = tuple[str, str, str]
+"""Event, step and whether the line is written: where a run is killed."""
 
 
 class Place:
@@ -178,6 +184,13 @@ class Place:
         manifest = read_manifest(str(self.backup(name)))
         self.describe(self.backup(name), manifest.mode, manifest.tables, manifest.instance_id, **others)
 
+    def claim_other_rows(self, more: int = 1) -> None:
+        """Let the manifest of the cold backup say that there are more rows than there are."""
+        manifest = read_manifest(str(self.backup()))
+        fills = manifest.tables["fills"]
+        tables = {**manifest.tables, "fills": replace(fills, rows=fills.rows + more)}
+        self.describe(self.backup(), manifest.mode, tables, manifest.instance_id)
+
     def describe(self, backup: Path, mode: str, tables: Any, instance: str, **others: Any) -> None:
         """Write the manifest of what the backup holds now."""
         files = {path: entry for path, entry in hash_tree(str(backup)).items() if path not in ("", "manifest.json")}
@@ -232,3 +245,32 @@ def _golden(factory: pytest.TempPathFactory) -> Path:
                 made.end()
             made.path.rename(path)
     return path
+
+
+def killed_at(place: Place, point: Point, *, lost: tuple[str, str] | None = None, **options: Any) -> bool:
+    """Run a restore in a process that gets SIGKILL there. False: it ended before.
+
+    lost: event and step of a line that a full disk keeps from being written
+    """
+    child = os.fork()
+    if child == 0:
+        write = Journal._write  # nothing else knows the moment
+
+        def fatal(journal: Journal, line: dict[str, Any]) -> None:
+            here = (line["event"], line.get("step", ""))
+            if here == lost:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if here == point[:2] and point[2] == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(journal, line)
+            if here == point[:2]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with suppress(BaseException):  # this process must not go on with the tests, and its exit code tells
+            Journal._write = fatal  # type: ignore[assignment,method-assign]  # likewise
+            place.run(**{"allow_discard": True, **options})
+            os._exit(0)
+        os._exit(1)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert ended in (0, -signal.SIGKILL), ended
+    return ended != 0

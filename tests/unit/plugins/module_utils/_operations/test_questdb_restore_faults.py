@@ -43,9 +43,9 @@ def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def damaged_before_it_was_taken(place: Place) -> None:
-    """A backup whose manifest is right, of a database whose column was cut off already."""
-    column = next((place.backup() / "db").glob("fills~*/2026-01-01/price.d"))
-    os.truncate(column, 0)
+    """A backup whose manifest is right, of a database in which it was garbage already where some texts are."""
+    column = next((place.backup() / "db").glob("fills~*/2026-01-01/note.i"))
+    column.write_bytes(b"\xfe" * column.stat().st_size)
     place.redescribe("cold")
 
 
@@ -119,28 +119,57 @@ def test_s1_7_a_server_that_was_killed_holds_its_lock_a_moment_longer(place: Pla
     assert not service.instance.is_held()
 
 
+def asked_to_end_at(place: Place, method: str, **options: Any) -> str:
+    """What a restore says that gets SIGTERM there, in a process of its own."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):  # this process must not go on with the tests, and says nothing then
+            plain = getattr(Restoration, method)
+
+            def asked(self: Restoration, *given: Any, **more: Any) -> Any:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return plain(self, *given, **more)
+
+            setattr(Restoration, method, asked)
+            os.write(writer, place.run(allow_discard=True, **options).message.encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as said:
+        message = said.read()
+    os.waitpid(child, 0)
+    return message
+
+
 @pytest.mark.parametrize("step", ["stage", "start"])
 def test_s1_7_a_restore_that_is_asked_to_end(place: Place, step: str) -> None:
     """S1.7: SIGTERM leaves time to put things right, and that time is taken."""
     before = place.content()
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):  # this process must not go on with the tests, and its exit code tells
-            plain = getattr(Restoration, f"_{step}")
-
-            def asked(self: Restoration) -> Any:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return plain(self)
-
-            setattr(Restoration, f"_{step}", asked)
-            outcome = place.run(allow_discard=True)
-            os._exit(0 if "was ended by SIGTERM" in outcome.message else 1)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    message = asked_to_end_at(place, f"_{step}")
+    assert message.startswith(f"the restore of {place.root} was ended by SIGTERM at {step}")
+    assert message.endswith("the database is again what it was before") is (step == "start")
     assert place.content() == before
     assert place.names("botfleet", "stage") == []
     outcome = place.run(check=True, allow_discard=True)
     assert outcome.before is not None and outcome.before["interrupted"] is None
+
+
+def test_s1_7_what_is_said_when_it_is_asked_to_end_is_true(place: Place) -> None:
+    """S1.7: left where that was asked for, restored where it was verified; a way back is gone to its end."""
+    before = place.content()
+    left = asked_to_end_at(place, "_verify", on_failure="leave")
+    assert "was ended by SIGTERM at verify; it was left so" in left and str(place.safety()[0]) in left
+    assert place.rows() == ROWS
+    assert place.run(state="reverted", allow_discard=True).status == "changed"
+    assert place.content() == before
+    late = asked_to_end_at(place, "_commit")
+    assert "the database is restored and verified" in late and "was ended by SIGTERM at commit" in late
+    assert place.run(state="reverted").status == "changed"
+    assert place.content() == before
+    place.claim_other_rows()
+    failed = asked_to_end_at(place, "_exchange_back")
+    assert f"instead of {ROWS + 1}" in failed and failed.endswith("the database is again what it was before")
+    assert place.content() == before and len(place.pids()) == 1
 
 
 def test_s1_7_a_server_that_hangs_when_it_is_to_stop(place: Place) -> None:

@@ -12,22 +12,18 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import swap
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.journal import Journal
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.manifest import read_manifest
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.restored_questdb import (
     LATER,
     ROWS,
     Place,
+    Point,
     fresh,
+    killed_at,
 )
-
-Point = tuple[str, str, str]
-"""Event, step and whether the line is written: where a run is killed."""
 
 
 @pytest.fixture(name="place")
@@ -42,30 +38,6 @@ def points(*steps: str) -> list[Point]:
 
 
 ENDS = [("end", "", "before"), ("end", "", "after")]
-
-
-def killed_at(place: Place, point: Point, **options: Any) -> bool:
-    """Run a restore in a process that gets SIGKILL there. False: it ended before."""
-    child = os.fork()
-    if child == 0:
-        write = Journal._write  # nothing else knows the moment
-
-        def fatal(journal: Journal, line: dict[str, Any]) -> None:
-            here = (line["event"], line.get("step", "")) == point[:2]
-            if here and point[2] == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            write(journal, line)
-            if here:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        with suppress(BaseException):  # this process must not go on with the tests, and its exit code tells
-            Journal._write = fatal  # type: ignore[assignment,method-assign]  # likewise
-            place.run(allow_discard=True, **options)
-            os._exit(0)
-        os._exit(1)
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert ended in (0, -signal.SIGKILL), ended
-    return ended != 0
 
 
 def check(place: Place) -> None:
@@ -131,14 +103,14 @@ def test_s1_7_killed_while_a_checkpoint_is_recovered(place: Place) -> None:
 def test_s1_7_killed_while_it_is_taken_back(place: Place) -> None:
     """S1.7: a restore that fails, and is killed at each line of its way back."""
     before = place.content()
-    wanted = {"fills": 1}
-    _claim_other_rows(place, wanted["fills"])
+    place.claim_other_rows()
     assert killed_at(place, ("begin", "revert", "before"))
     kill_at_each(place, [*points("revert")[1:], ENDS[0]])
     failed = place.run(allow_discard=True)
     assert failed.status == "failed"
     assert f"fills has {ROWS} rows instead of {ROWS + 1}" in failed.message
     assert failed.message.endswith("the database is again what it was before")
+    assert f"is kept in {place.safety()[0]}" in failed.message
     assert place.content() == before
     assert [path.name.endswith(".failed") for path in place.safety()] == [True]
     assert place.run(check=True, backup="checkpoint", allow_discard=True).status == "changed"
@@ -180,11 +152,3 @@ def test_s1_7_where_names_cannot_be_exchanged(place: Place, monkeypatch: pytest.
     assert place.content()["fills"] == before["fills"][:ROWS]
     assert place.run(state="reverted").status == "changed"
     assert place.content() == before
-
-
-def _claim_other_rows(place: Place, more: int) -> None:
-    """Let a manifest say that there are more rows than there are."""
-    manifest = read_manifest(str(place.backup()))
-    fills = manifest.tables["fills"]
-    tables = {**manifest.tables, "fills": replace(fills, rows=fills.rows + more)}
-    place.describe(place.backup(), manifest.mode, tables, manifest.instance_id)
