@@ -19,7 +19,7 @@ from .._questdb.loss import loss, refuse_loss
 from .._questdb.newest import resolved
 from .._questdb.rehearse import Boot
 from .._questdb.restore import EARLY, Restoration, mend_rename
-from .._questdb.safety import find_safety, list_safety, read_marker
+from .._questdb.safety import REPLACED, find_safety, list_safety, read_marker
 from .._questdb.schema import Statement, missing, statements_of
 from .._questdb.server import SERVICE, Server
 from .._questdb.serves import check_serves
@@ -69,10 +69,12 @@ class QuestdbRestore(Operation):
         self._taken_back = False
         self._statements: list[Statement] = []
         self._live: dict[str, Table] | None = None
-        for option, least in (("start_timeout", 1), ("drain_timeout", 0), ("keep_safety", 1)):
+        for option, least in (("timeout", 1), ("start_timeout", 1), ("drain_timeout", 0), ("keep_safety", 1)):
             if options[option] is not None and options[option] < least:
                 raise OperationError(f"{option} is {options[option]}: make it {least} or more")
         self._refuse_what_does_not_fit()
+        if options["safety_copy"]:
+            options["safety_copy"] = options["safety_copy"].rstrip("/") or "/"
         if options["backup"]:
             options["backup"] = resolved(options["backup"], options["taken_before"])
         if options["schema_sql"]:
@@ -109,45 +111,26 @@ class QuestdbRestore(Operation):
         if process is not None:
             raise OperationError(layout.busy(self.root, process))
         run = unfinished(self.root)
-        if run and run.step not in (*EARLY, "stop"):
+        if run and (run.step not in (*EARLY, "stop") or self._takes_back(run)):
             return self._plan_to_finish(run)
         source = self._source()
         if run and run.step == "stop" and not before["answers"]:
             return Plan([f"start {self.root} again, where a restore was interrupted, and go on with what is asked for"])
-        if source is None:
-            return Plan()
-        return self._plan_restore(source, before)
+        plan = Plan() if source is None else self._plan_restore(source, before)
+        if run and not plan.actions:
+            left = f"clear away what the restore of {run.request['path']} left, which was interrupted"
+            return Plan([left], data={"clears": True})
+        return plan
 
     def apply(self, plan: Plan) -> State:
         if self._statements:
             return self._replay(plan.data["statements"])
-        run = unfinished(self.root)
-        if run:
-            mend_rename(self.root, run)
-        instance = Instance(self.root)
         what = f"the restore of {self.root}"
-        with ending_tidily(what), layout.locked(instance), opened(instance) as journal:
-            server = self._server()
-            boot = self._boot(server)
-            if journal.run:
-                interrupted = Restoration(server, self._terms(), self.context, journal, boot=boot)
-                self._refuse_other(journal.run)
-                self._taken_back = self._takes_back(journal.run)
-                change = interrupted.take_back() if self._taken_back else interrupted.resume()
-                if change is not None:
-                    return change
-            source = self._source()
-            if source is None:
-                return {"state": self.wanted, "rows_discarded": {}, "data_loss": False}
-            return Restoration(
-                server,
-                self._terms(),
-                self.context,
-                journal,
-                source=source,
-                boot=self._boot(server) or boot,
-                files_checked=self._files_checked,
-            ).restore()
+        with ending_tidily(what, ""), layout.locked(Instance(self.root, has_db=False)):
+            run = unfinished(self.root)
+            if run:
+                mend_rename(self.root, run)
+            return self._carry_out(Instance(self.root), clears=bool(plan.data.get("clears")))
 
     def prove(self) -> State:
         """What was restored is there: the marker says which, and no row of it is missing."""
@@ -175,7 +158,7 @@ class QuestdbRestore(Operation):
 
     def undo(self, change: State) -> str:
         """Put back what the restore replaced, unless rows came in since. The server runs if it ran before."""
-        if self._statements or not change.get("safety_copy"):
+        if self._statements or not change.get("run"):
             raise NotUndone("a schema that was replayed, or a restore that was taken back, stays as it is")
         marker = read_marker(self.root)
         instance = Instance(self.root)
@@ -222,6 +205,31 @@ class QuestdbRestore(Operation):
         return {"schema": done, "data_restored": False, "rows_discarded": {}, "data_loss": False}
 
     # Restores.
+
+    def _carry_out(self, instance: Instance, *, clears: bool) -> State:
+        """Finish or take back what was interrupted, then restore, unless it was to be cleared away alone."""
+        with opened(instance) as journal:
+            server = self._server()
+            boot = self._boot(server)
+            if journal.run:
+                interrupted = Restoration(server, self._terms(), self.context, journal, boot=boot)
+                self._refuse_other(journal.run)
+                self._taken_back = self._takes_back(journal.run)
+                change = interrupted.take_back() if self._taken_back else interrupted.resume()
+                if change is not None:
+                    return change
+            source = None if clears else self._source()
+            if source is None:
+                return {"state": self.wanted, "rows_discarded": {}, "data_loss": False}
+            return Restoration(
+                server,
+                self._terms(),
+                self.context,
+                journal,
+                source=source,
+                boot=self._boot(server) or boot,
+                files_checked=self._files_checked,
+            ).restore()
 
     def _plan_restore(self, source: Source, before: State) -> Plan:
         server = self._server()
@@ -280,6 +288,10 @@ class QuestdbRestore(Operation):
             if marker["kind"] == SAFETY:
                 return None
             name = marker["safety_copy"]
+        if marker and marker["kind"] == SAFETY and name == "latest":
+            newest = next((safety.id for safety in list_safety(self.root) if safety.reason == REPLACED), None)
+            if newest == marker["safety_copy"]:
+                name = marker["id"]  # what made way for it is none to go back to, but by its name
         if marker and marker["kind"] == SAFETY and name in (marker["id"], marker["path"]):
             return Source(SAFETY, marker["id"], marker["path"], None, True, False, None, marker["restored"])
         return from_safety(find_safety(self.root, name or "latest"))

@@ -25,14 +25,17 @@ OWN_TABLES = ("sys.", "_query_trace", "telemetry")
 
 
 class Instance:
-    """root: what ``-d`` of the server names; it holds ``db``. The rest are paths below it."""
+    """root: what ``-d`` of the server names; it holds ``db``. The rest are paths below it.
 
-    def __init__(self, root: str) -> None:
+    has_db: False where it may be missing, as a restore leaves it that was killed between two renames
+    """
+
+    def __init__(self, root: str, *, has_db: bool = True) -> None:
         self.root = root
         self.db = os.path.join(root, DB)
         self.checkpoint = os.path.join(root, CHECKPOINT)
         self.trigger = os.path.join(root, TRIGGER)
-        for path, what in ((root, "root"), (self.db, "its directory db")):
+        for path, what in ((root, "root"), (self.db, "its directory db"))[: 1 + has_db]:
             _check_directory(path, what)
 
     def is_held(self) -> bool:

@@ -67,6 +67,10 @@ def check_source(instance: Instance, source: Source, version: str | None, *, reh
             f"{source.path} is of QuestDB {source.version}, and {version} runs here: a restore across major versions "
             "is not supported, run the version of the backup"
         )
+    if not os.path.isdir(os.path.join(source.path, "db")):
+        raise OperationError(
+            f"{source.path} has no db any more: it is live since, with all that was written to it; name another one"
+        )
     if source.checkpoint and not os.path.isdir(os.path.join(source.path, CHECKPOINT, "db")):
         raise OperationError(f"{source.path} was taken of a checkpoint and has none in it: name another backup")
     known = layout.instance_id(instance, create=False)

@@ -11,10 +11,12 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, OperationError, carry_out
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_backup import QuestdbBackup
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_restore import QuestdbRestore
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import restore
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.client import Client
@@ -305,9 +307,42 @@ def test_s1_7_a_safety_copy_that_was_live_can_be_put_back_once_more(
         assert failed.status == "failed" and f"is kept in {copy}" in failed.message
     assert place.rows() == ROWS
     assert json.loads((copy / "safety.json").read_text())["exact"] is False
-    back = place.run(state="reverted", safety_copy=str(copy))
+    back = place.run(state="reverted", safety_copy=f"{copy}/")
     assert back.status == "changed", back.message
     assert place.rows() == ROWS + LATER + WRITTEN
+
+
+def test_s1_7_what_is_proven_is_what_was_done(place: Place) -> None:
+    """S1.7: the newest safety copy is another one after the revert, and a restore that was killed leaves nothing."""
+    before = place.content()
+    assert place.run(allow_discard=True).status == "changed"
+    (copy,) = place.safety()
+    assert killed_at(place, ("begin", "stage", "after"), backup="checkpoint")
+    cleared = place.run()
+    assert cleared.status == "changed" and cleared.message.startswith("clear away"), cleared.message
+    assert place.run().status == "unchanged"
+    assert place.names("botfleet", "stage") == []
+    back = place.run(state="reverted", safety_copy="latest")
+    assert back.status == "changed", back.message
+    assert place.content() == before
+    assert place.run(state="reverted", safety_copy="latest").status == "unchanged"
+    assert place.run("prove", state="reverted", safety_copy="latest").status == "unchanged"
+    write(place)
+    pids = place.pids()
+    again = place.run(state="reverted", safety_copy=str(copy), allow_discard=True)
+    assert again.status == "failed" and "it is live since" in again.message
+    assert place.pids() == pids
+
+
+def test_s1_7_no_backup_is_taken_of_a_restore_that_was_interrupted(place: Place) -> None:
+    """S1.7: what is live is neither the old state nor the new one, as long as nobody verified it."""
+    assert killed_at(place, ("begin", "verify", "after"))
+    defaults = {name: spec.get("default") for name, spec in QuestdbBackup.OPTIONS.items()}
+    given = {"root": str(place.root), "dest": str(place.backups), "name": "late", "url": place.server.access.url}
+    outcome = carry_out(QuestdbBackup({**defaults, **given}, Context()))
+    assert outcome.status == "failed" and "was interrupted at verify" in outcome.message
+    assert "state reverted" in outcome.message
+    assert not Path(place.backups, "late").exists()
 
 
 def test_s1_7_a_server_that_starts_is_not_asked_for_its_lock(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,14 @@ def test_s1_7_a_damaged_backup(place: Place, how: str, said: str) -> None:
     assert "is damaged" in place.run(check=True, allow_discard=True).message
 
 
+def test_s1_7_a_column_that_was_cut_off_before_the_backup_was_taken(place: Place) -> None:
+    """S1.7: the manifest describes it as it is, and a query on it would end the server."""
+    damage(place, "cut off")
+    place.redescribe("cold")
+    message = refused(place)
+    assert "is damaged" in message and "price.d" in message and "cut off" in message
+
+
 def test_s1_7_a_backup_without_its_manifest_or_its_checkpoint(place: Place) -> None:
     (place.backup() / "manifest.json").unlink()
     assert "no manifest" in refused(place)
@@ -140,6 +148,7 @@ def test_s1_7_the_wrong_server_or_service(place: Place) -> None:
     assert "QuestDB's HTTP server alone" in wrong(place, url="http://127.0.0.1:9000/exec")
     for options, said in (
         ({"keep_safety": 0}, "keep_safety is 0"),
+        ({"timeout": 0}, "timeout is 0: make it 1 or more"),
         ({"service": None}, "service is missing"),
         ({"service": {"name": "x", "manager": "process"}}, "service.chdir is missing"),
         ({"state": "reverted", "backup": "/backup"}, "makes nothing of backup"),
