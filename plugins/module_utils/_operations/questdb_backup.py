@@ -17,6 +17,7 @@ from .._questdb import client as _client
 from .._questdb import layout
 from .._questdb.backup import Taking, take_cold, take_from_running
 from .._questdb.instance import Instance
+from .._questdb.journal import unfinished
 from .._questdb.manifest import (
     AT_LEAST,
     CHECKPOINT_MODE,
@@ -27,6 +28,7 @@ from .._questdb.manifest import (
     verify_backup,
     write_manifest,
 )
+from .._questdb.restore import EARLY
 from .._questdb.server import SERVICE, Server
 from .._questdb.serves import check_serves
 from .._questdb.signals import ending_tidily
@@ -87,6 +89,12 @@ class QuestdbBackup(Operation):
         process = layout.holder(self.root)
         if process is not None:
             raise OperationError(layout.busy(self.root, process))
+        restore = unfinished(self.root)
+        if restore and restore.step not in EARLY:
+            raise OperationError(
+                f"the restore of {restore.request['path']} into {self.root} was interrupted at {restore.step}: run it "
+                "again, which finishes it, or questdb_restore with state reverted, which takes it back"
+            )
         actions = self._repairs(instance)
         needed = check_space(instance.db, self.dest, self.options["min_free"])
         how = "which is stopped meanwhile" if self.mode == COLD else "which runs on"
