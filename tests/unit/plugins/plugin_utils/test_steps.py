@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ansible.template
 import pytest
+import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
@@ -295,3 +297,32 @@ def test_a_loop_over_nothing_is_one_step_that_is_not_wanted() -> None:
 def test_a_loop_is_over_a_list() -> None:
     assert invalid(flag(loop="{{ flags }}"), flags="a") == "loop is 'a', which is no list: write one"
     assert "variable flags is not set" in invalid(flag(loop="{{ flags }}"))
+
+
+@pytest.mark.parametrize(
+    ("at_risk", "backup", "decided", "taken_before"),
+    [
+        (False, "latest", "", None),
+        (True, "nightly", "", None),
+        (True, "latest", "2026-01-05T03:15:00Z", "2026-01-05T03:15:00Z"),
+        (True, "latest", "", False),
+    ],
+)
+def test_s1_7_the_latest_backup_is_never_that_of_the_bad_state(
+    at_risk: bool, backup: str, decided: str, taken_before: Any
+) -> None:
+    """S1.7, S1.8: which is taken a step before, and nothing but the time of the decision tells it from the others."""
+    role = Path(__file__).parents[4] / "roles" / "data"
+    own = {
+        **yaml.safe_load((role / "defaults/main.yml").read_text()),
+        **yaml.safe_load((role / "vars/main.yml").read_text()),
+    }
+    given = {"data_at_risk": at_risk, "data_restore": True, "data_backup": backup, "data_decided_at": decided}
+    database = {"root": "/srv/questdb", "backups": "/backup", "service": {"name": "questdb", "manager": "systemd"}}
+    others = {"botfleet_database": database, "botfleet_database_credentials": {}, "rollback_id": "rb-1"}
+    controller = Controller(**{**own, **given, **others})
+    (step,) = [step for step in controller.read(*own["data_steps"]) if step["id"] == "restore"]
+    if taken_before is False:
+        assert "data_decided_at is not given" in step["invalid"]
+    else:
+        assert step["options"]["taken_before"] == taken_before
