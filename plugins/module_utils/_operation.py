@@ -113,7 +113,7 @@ class Operation(ABC):
     def undo(self, change: State) -> str:
         """Put back what ``apply`` said that it changed; returns a sentence.
 
-        Undo is one-way safe: it never starts a process, raises a flag or brings production
+        Undo is one-way safe: it never starts a bot's process, raises a flag or brings production
         credentials back. What must stay raises NotUndone.
         """
         raise NotUndone("this kind of change is never put back")

@@ -18,6 +18,7 @@ description:
     counted, and leave the live database only with O(allow_discard).
   - Every step is noted on disk before and after. Killed at any point, the next run with the same options finishes the
     restore, or takes it back. Each end is the old state or the new one. A restore that fails is taken back at once.
+    What was written to the new one until then is kept in a safety copy, which the message names.
   - With O(schema_sql) it makes missing tables and columns instead, and restores no row.
 extends_documentation_fragment:
   - tradeops.botfleet.attributes
@@ -45,7 +46,8 @@ options:
     type: str
   safety_copy:
     description:
-      - With O(state=reverted), the name or the path of the safety copy, or V(latest).
+      - With O(state=reverted), the name or the path of the safety copy, or V(latest). What an earlier revert replaced
+        is put back by its name only.
       - Without it, the last restore is taken back, also one that was interrupted. Where that was done already, nothing
         is changed.
     type: str
@@ -88,13 +90,14 @@ options:
     description:
       - What to do when the restored database does not start or is not as it should be. V(revert) puts back what was
         there, starts it, and compares it with the counts from before. V(leave) leaves it, and stops it if it does not
-        answer. The module fails in both cases.
+        answer. One that still has a checkpoint to recover is put back all the same. The module fails in both cases.
     type: str
     choices: [revert, leave]
     default: revert
   keep_safety:
     description:
       - How many safety copies stay after a restore, the newest ones. At least 1. By default all of them.
+      - What a failed restore left is not counted and stays.
     type: int
 requirements:
   - Linux, for what a process or a lock shows
@@ -104,10 +107,12 @@ notes:
     rows that come in before the restored tables are verified make the restore fail, and it is taken back.
   - Without O(allow_discard), rows that come in while the server is being stopped end the restore before anything is
     replaced.
+  - In a transaction, O(start_timeout) and 30 s of the step's time limit are kept for the way back. Where less than that
+    and 30 s more are left, the server is not stopped.
   - The server that O(service) names has to be the one that has O(root) open, and the one that answers at O(url).
-  - Refused before anything is touched are a damaged backup, one of another instance or major version, an open
-    checkpoint, a C(_restore) that is not of this module, symlinks below C(db), a C(db) that is a mount, a suspended
-    table, and too little space.
+  - Refused before anything is touched are a damaged backup, one of another major version or, where this instance was
+    backed up before and so has an identifier, of another instance, an open checkpoint, a C(_restore) that is not of
+    this module, symlinks below C(db), a C(db) that is a mount, a suspended table, and too little space.
   - A server that was down is restored and left running. If that fails, it is down again.
   - All that belongs to this module lies in C(botfleet) below O(root), with mode V(0700). Staged files belong to the
     owner of C(db), whoever they belonged to in the backup.
@@ -245,14 +250,16 @@ change:
     exact:
       description:
         - Whether RV(change.rows_discarded) is exact. If not, it is what was counted before the server was stopped.
-      returned: when something was put in place
+      returned: when something was put in place or taken back
       type: bool
     data_loss:
       description: Whether anything left the live database, or nobody could tell.
       returned: always
       type: bool
     safety_copy:
-      description: Where what was live is now.
+      description:
+        - Where what was live is now.
+        - Of an interrupted restore that was taken back, where the tree is that rows may have been written to.
       returned: when something was put in place
       type: str
     pruned:
