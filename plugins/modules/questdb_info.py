@@ -106,10 +106,11 @@ marker:
   type: dict
 safety_copies:
   description:
-    - What restores have replaced, the newest first. Each with C(id), C(path), C(taken), C(reason), C(backup), C(bytes),
-      C(tables) with their rows, and C(rows_discarded).
-    - C(reason) is V(replaced), V(failed), or V(unreadable) where its description is damaged. Of such a one no more is
-      known, and no restore removes it.
+    - What restores have replaced (C(reason) is V(replaced)), and what failed ones left (V(failed)), the newest first.
+    - Each with C(id), C(path), C(taken), C(reason), C(backup), C(bytes), C(tables) with their rows, and
+      C(rows_discarded).
+    - C(reason) is V(unreadable) where its description is damaged. Of such a one no more is known, and no restore
+      removes it.
   returned: success
   type: list
   elements: dict
