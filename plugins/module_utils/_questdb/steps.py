@@ -170,9 +170,9 @@ class Steps:
                 f"{self.client.access.url} still answers now that {self.server.name} is stopped, so it is another "
                 "server's: correct url, or stop what is in front of it"
             )
-        exact = False
+        exact, now = False, transactions(self.instance.db)
         if tables is not None and marks is not None:
-            tables, exact = self._at_rest(tables, marks)
+            tables, exact = self._at_rest(tables, marks, now)
             lost = self._loss(tables) if exact else lost
         return {
             **lost,
@@ -181,13 +181,12 @@ class Steps:
             "exact": exact,
             "stopped_at": stopped_at,
             "live": inode(self.instance.db),
-            "marks": transactions(self.instance.db),
+            "marks": now,
             "live_checkpoint": inode(self.instance.checkpoint),
         }
 
-    def _at_rest(self, counted: dict[str, Table], marks: State) -> tuple[dict[str, Table], bool]:
+    def _at_rest(self, counted: dict[str, Table], marks: State, now: State) -> tuple[dict[str, Table], bool]:
         """What the stopped tree holds, and whether that is exact. marks: of its transactions when it was counted"""
-        now = transactions(self.instance.db)
         if now == marks:
             return counted, True
         if not self.terms.allow_discard:
