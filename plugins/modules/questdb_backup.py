@@ -52,7 +52,8 @@ notes:
     copy, and the server carries them out when it starts on it.
   - Nothing is compared with the exchange, and what the server itself has lost before is not in the copy. A partition
     that a table has, and that is missing on disk, is named.
-  - Tables or partitions that are symlinks are refused.
+  - Tables or partitions that are symlinks are refused, and so is a database whose restore was interrupted once its
+    server was being stopped.
   - The configuration of the server is no part of it. See M(tradeops.botfleet.config_snapshot).
   - QuestDB up to 9.3.4 sometimes removes partitions from under an open checkpoint. Such a copy is refused.
 seealso:
