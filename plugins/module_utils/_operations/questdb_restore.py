@@ -257,9 +257,8 @@ class QuestdbRestore(Operation):
 
     def _plan_to_finish(self, run: Run) -> Plan:
         self._refuse_other(run)
-        if self._takes_back(run):
-            return Plan([f"take back the restore of {run.request['path']}, which was interrupted at {run.step}"])
-        return Plan([f"finish the restore of {run.request['path']}, which was interrupted at {run.step}"])
+        which = f"the restore of {run.request['path']}, which was interrupted at {run.step or 'preflight'}"
+        return Plan([f"{'take back' if self._takes_back(run) else 'finish'} {which}"])
 
     def _refuse_other(self, run: Run) -> None:
         """Another restore waits until the interrupted one has found its end."""

@@ -318,6 +318,8 @@ def test_s1_7_what_is_proven_is_what_was_done(place: Place) -> None:
     assert place.run(allow_discard=True).status == "changed"
     (copy,) = place.safety()
     assert killed_at(place, ("begin", "stage", "after"), backup="checkpoint")
+    planned = place.run(check=True, state="reverted")
+    assert planned.message.startswith("take back the restore of") and planned.message.endswith("interrupted at stage")
     cleared = place.run()
     assert cleared.status == "changed" and cleared.message.startswith("clear away"), cleared.message
     assert place.run().status == "unchanged"
