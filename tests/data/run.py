@@ -155,10 +155,11 @@ def _play(story: Story, mode: str, phase: str, fault: Fault, moment: float) -> t
         until_it_ends_well(story, Done.of(begun, LONGEST), module, options)
 
     host.fresh()
-    with Writer(host.server, "fills", rows=chance.choice([1, 20, 200]), pause=0.01, patient=True) as bot:
-        bot.wait_for(1000)
+    rows = chance.choice([1, 20, 200])  # in a commit
+    with Writer(host.server, "fills", rows, pause=0.01, patient=True) as bot:
+        bot.wait_for(50 * rows)
         task("backup", "questdb_backup", dest=BACKUPS, name="before", mode=mode)
-        bot.wait_for(bot.acknowledged + 500)
+        bot.wait_for(bot.acknowledged + 25 * rows)
         lively = chance.random() < 0.3  # nobody stops it for the restore
         if not lively:
             bot.end()
