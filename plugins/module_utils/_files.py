@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ._operation import OperationError
 
@@ -167,6 +169,20 @@ def lstat_at(directory: int, name: str) -> os.stat_result | None:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def whole_lines(descriptor: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """The JSON objects of an open journal, a line each, and the bytes of that, up to one that a kill cut short."""
+    with open(os.dup(descriptor), "rb") as handle:
+        handle.seek(0)
+        for text in handle:
+            try:
+                line = json.loads(text) if text.endswith(b"\n") else None
+            except ValueError:
+                line = None
+            if not isinstance(line, dict):
+                return
+            yield line, len(text)
 
 
 def sha256_of(path: str) -> str:

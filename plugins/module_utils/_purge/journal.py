@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .._files import NO_FOLLOW
+from .._files import NO_FOLLOW, whole_lines
 from .._operation import OperationError
 
 Line = dict[str, Any]
@@ -37,7 +37,7 @@ class Journal:
         """Open one to go on with, without what was cut short at its end."""
         journal = cls(os.open(name, os.O_RDWR | os.O_APPEND | NO_FOLLOW, dir_fd=directory))
         journal._lock(name)
-        os.ftruncate(journal._descriptor, sum(length for _line, length in journal._whole()))
+        os.ftruncate(journal._descriptor, sum(length for _line, length in whole_lines(journal._descriptor)))
         return journal
 
     @classmethod
@@ -54,7 +54,7 @@ class Journal:
 
     def lines(self) -> Iterator[Line]:
         """The whole lines, the header first."""
-        return (line for line, _length in self._whole())
+        return (line for line, _length in whole_lines(self._descriptor))
 
     @property
     def owner(self) -> int:
@@ -63,18 +63,6 @@ class Journal:
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-    def _whole(self) -> Iterator[tuple[Line, int]]:
-        with open(os.dup(self._descriptor), "rb") as handle:
-            handle.seek(0)
-            for text in handle:
-                try:
-                    line = json.loads(text) if text.endswith(b"\n") else None
-                except ValueError:
-                    line = None
-                if not isinstance(line, dict):
-                    return
-                yield line, len(text)
 
     def _lock(self, name: str) -> None:
         try:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._files import NO_FOLLOW, open_directory
+from .._files import NO_FOLLOW, open_directory, whole_lines
 from .._operation import OperationError, State
 from .instance import Instance
 from .layout import journal as journal_path
@@ -112,8 +112,8 @@ def opened(instance: Instance) -> Iterator[Journal]:
         os.close(directory)
     try:
         journal = Journal(descriptor)
-        lines, length = _whole_lines(descriptor)
-        os.ftruncate(descriptor, length)
+        lines = list(whole_lines(descriptor))
+        os.ftruncate(descriptor, sum(length for _line, length in lines))
         journal.run = _unfinished(lines)
         yield journal
     finally:
@@ -127,34 +127,17 @@ def unfinished(root: str) -> Run | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        return _unfinished(_whole_lines(descriptor)[0])
+        return _unfinished(whole_lines(descriptor))
     finally:
         os.close(descriptor)
 
 
-def _unfinished(lines: list[State]) -> Run | None:
+def _unfinished(lines: Iterable[tuple[State, int]]) -> Run | None:
     run: Run | None = None
-    for line in lines:
+    for line, _length in lines:
         if line["event"] == "start":
             facts = {name: value for name, value in line.items() if name not in ("run", "event", "request", "at")}
             run = Run(line["run"], line["request"], facts)
         elif run is not None and line["run"] == run.id:
             run.take(line)
     return run if run is not None and run.end is None else None
-
-
-def _whole_lines(descriptor: int) -> tuple[list[State], int]:
-    """The lines that are whole, and how many bytes these are."""
-    lines, length = [], 0
-    with open(os.dup(descriptor), "rb") as handle:
-        handle.seek(0)
-        for text in handle:
-            try:
-                line = json.loads(text) if text.endswith(b"\n") else None
-            except ValueError:
-                line = None
-            if not isinstance(line, dict):
-                break
-            lines.append(line)
-            length += len(text)
-    return lines, length
