@@ -84,8 +84,10 @@ def start_server(story: Story, _begun: Begun) -> None:
 
 
 def stop_server(story: Story, _begun: Begun) -> None:
-    """A colleague's systemctl stop."""
+    """A colleague's systemctl stop, and start a while later."""
     story.host.run("systemctl stop questdb || :")
+    time.sleep(story.chance.uniform(0, 5))
+    story.host.run("systemctl start questdb || :")
 
 
 def reboot_host(story: Story, _begun: Begun) -> None:
