@@ -12,11 +12,7 @@ import os
 import random
 from pathlib import Path
 
-import pytest
-
 from .host import BACKUPS, DATA, DatabaseHost
-
-pytestmark = pytest.mark.xdist_group("host")
 
 ROWS, LATER = 2000, 300
 LINES = 24

@@ -11,8 +11,6 @@ import pytest
 
 from .host import BACKUPS, DATA, DROP_IN, DatabaseHost, Done
 
-pytestmark = pytest.mark.xdist_group("host")
-
 ROWS, LATER = 2000, 300
 STOPPED = 11
 """How many lines its journal has when the server is stopped, and nothing is swapped yet."""

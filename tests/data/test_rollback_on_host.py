@@ -18,8 +18,6 @@ from tests.playbooks.conftest import Run
 
 from .host import BACKUPS, DATA, ROOT, SERVICE, DatabaseHost, playbook, wait_for
 
-pytestmark = pytest.mark.xdist_group("host")
-
 ROWS, LATER = 2000, 300
 DATABASE = {"name": "fills", "host": "host1", "root": DATA, "backups": BACKUPS, "service": SERVICE}
 STAGED = 7

@@ -15,8 +15,6 @@ from .host import DatabaseHost
 from .rows import compared
 from .run import conclude, play
 
-pytestmark = pytest.mark.xdist_group("host")
-
 SEEDS = (1, 7, 8)
 
 

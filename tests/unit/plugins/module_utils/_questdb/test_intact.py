@@ -49,7 +49,7 @@ def _altered(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Q
         server.sql("alter table grown convert partition to parquet where ts in '2026-01-01'")
         server.sql("create table single (a int, b varchar)", "insert into single values (1, 'x')")
         server.wait_for_wal()
-        tables = read_tables(server.client)
+        tables = read_tables(server.client, str(server.root / "db"))
         server.stop()
     return server, tables
 
