@@ -262,9 +262,9 @@ class Writer:
             time.sleep(0.01)
 
     def _write(self) -> None:
-        client = Client(self.server.access, timeout=5.0) if self.patient else self.server.client
         last = 0
         while not self._over.is_set():
+            client = Client(self.server.access, timeout=5.0) if self.patient else self.server.client
             numbers = range(last + 1, last + self.rows + 1)
             last = numbers[-1]
             values = ", ".join(f"('{self._moment(n)}', {n}, 'S{n % 50}', 'fill {n}')" for n in numbers)

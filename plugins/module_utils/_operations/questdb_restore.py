@@ -89,6 +89,7 @@ class QuestdbRestore(Operation):
         if not os.path.isdir(os.path.join(self.root, DB)) and run:
             return {"root": self.root, "running": False, "answers": False, "interrupted": interrupted}
         server = self._server()
+        server.wait_while_young()
         up = self._is_up(server)
         self._live = read_tables(self.client, server.instance.db) if up else None
         marker = read_marker(self.root)

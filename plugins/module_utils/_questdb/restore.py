@@ -49,6 +49,9 @@ EARLY = ("", "preflight", "diff", "stage", "rehearse")
 
 STEPS = ("preflight", "diff", "stage", "rehearse", "stop", "swap", "trigger", "start", "settle", "verify", "commit")
 
+SERVED = ("settle", "verify", "commit")
+"""Steps that find the server up."""
+
 ATTEMPTS = 3
 """How often a server is stopped that comes up again while the old tree is put back."""
 
@@ -131,6 +134,8 @@ class Restoration(Steps):
         self.context.progress({"doing": f"restore: {step}"})
         self.journal.begin(step, **({"starting": True} if step == "start" else {}))
         begun = time.monotonic()
+        if step in SERVED and self.run.request["boots"]:
+            self._start_again()  # the host may have come up only now
         found: State = getattr(self, f"_{step}")() or {}
         seconds = {**self.facts.get("seconds", {}), step: round(time.monotonic() - begun, 3)}
         self.journal.done(step, **found, seconds=seconds)

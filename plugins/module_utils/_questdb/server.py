@@ -26,6 +26,9 @@ SERVICE: dict[str, Any] = {name: spec for name, spec in BotService.OPTIONS.items
 RELEASE_TIME = 10.0
 """Seconds for which a process that was killed may hold its lock while the kernel takes its memory back."""
 
+YOUNG = 20.0
+"""Seconds within which a server that does not answer yet is waited for."""
+
 APPEAR_TIME = 5.0
 """Seconds within which a server that was started must be seen."""
 
@@ -70,6 +73,15 @@ class Server:
             raise OperationError(
                 f"{self.name} runs, but has not {self.instance.root} open: correct root, or name another service"
             )
+
+    def wait_while_young(self) -> None:
+        """Give a server that was just started, as one is with its host, the time to answer."""
+        while self._is_young() and not (self.client.is_up() and self.instance.is_held()):
+            time.sleep(0.1)
+
+    def _is_young(self) -> bool:
+        _reading, owned = self._bot.look()
+        return owned.main is not None and owned.main.age() < YOUNG
 
     def boot(self) -> Boot | None:
         """How the running server was started; None if none can be seen."""
