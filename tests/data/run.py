@@ -27,6 +27,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
+
 from tests.faults.host import podman
 from tests.peers.questdb import Writer
 
@@ -140,7 +142,7 @@ def play(host: DatabaseHost, seed: int, work: Path) -> Result:
     state, counted, why = "", None, ""
     try:
         state, counted = _play(story, mode, phase, fault, moment)
-    except AssertionError as error:
+    except (AssertionError, OperationError) as error:
         why = " ".join(str(error).split())[-700:]
     name = fault.__name__.replace("_", " ")
     return Result(seed, phase, name, moment, mode, state, counted, why, time.monotonic() - began)
@@ -155,6 +157,7 @@ def _play(story: Story, mode: str, phase: str, fault: Fault, moment: float) -> t
             time.sleep(moment)
             fault(story, begun)
         until_it_ends_well(story, Done.of(begun, LONGEST), module, options)
+        host.server.wait_until_up()  # what struck it may have struck after the end
 
     host.fresh()
     rows = chance.choice([1, 20, 200])  # in a commit
