@@ -53,14 +53,15 @@ def copy_tree(
     sync: have all of it on disk in the end; without, ``sync_tree`` is still to come
     """
     teller = Teller(progress, size_of(source))
-    entries: dict[str, FileEntry] = {}
+    copying = _Copying(teller, vanished)
     with parent_directory(source) as (directory, name):
         top = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=directory)
     try:
         with parent_directory(target) as (directory, name):
-            _copy_directory(top, directory, name, "", entries, teller, vanished)
+            copying.directory(top, directory, name, "")
     finally:
         os.close(top)
+    entries = copying.entries
     if sync:
         sync_tree(target, entries)
     if digests:
@@ -71,7 +72,7 @@ def copy_tree(
 
 def copy_into(source: int, name: str, target: int) -> None:
     """Copy a file or directory from an open directory to another one, with what is in it."""
-    _copy_entry(source, name, target, name, {}, Teller(unheard, 0), None)
+    _Copying(Teller(unheard, 0)).entry(source, target, name, name)
 
 
 def give(top: str, owner: tuple[int, int]) -> None:
@@ -98,65 +99,56 @@ def sync_tree(top: str, entries: Mapping[str, FileEntry]) -> None:
             os.close(descriptor)
 
 
-def _copy_directory(
-    source: int,
-    target: int,
-    name: str,
-    path: str,
-    entries: dict[str, FileEntry],
-    teller: Teller,
-    vanished: list[str] | None,
-) -> None:
-    """Copy an open directory to a name in another, which nothing has yet."""
-    os.mkdir(name, 0o700, dir_fd=target)
-    copy = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=target)
-    try:
-        entries[path] = entry_of(os.fstat(source))
-        for child in sorted(os.listdir(source)):
+class _Copying:
+    """A copy under way: what it holds so far, by path. vanished: as in ``copy_tree``"""
+
+    def __init__(self, teller: Teller, vanished: list[str] | None = None) -> None:
+        self.entries: dict[str, FileEntry] = {}
+        self._teller = teller
+        self._vanished = vanished
+
+    def directory(self, source: int, target: int, name: str, path: str) -> None:
+        """Copy an open directory to a name in another, which nothing has yet."""
+        os.mkdir(name, 0o700, dir_fd=target)
+        copy = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=target)
+        try:
+            self.entries[path] = entry_of(os.fstat(source))
+            for child in sorted(os.listdir(source)):
+                try:
+                    self.entry(source, copy, child, join(path, child))
+                except FileNotFoundError as error:
+                    if self._vanished is None:
+                        raise OperationError(
+                            f"{join(path, child)} vanished while it was copied: stop what writes"
+                        ) from error
+                    self._vanished.append(join(path, child))
+            _give(copy, self.entries[path])
+        finally:
+            os.close(copy)
+
+    def entry(self, source: int, target: int, name: str, path: str) -> None:
+        """Copy what has this name in an open directory to another one."""
+        state = os.stat(name, dir_fd=source, follow_symlinks=False)
+        if stat.S_ISDIR(state.st_mode):
+            lower = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=source)
             try:
-                _copy_entry(source, child, copy, join(path, child), entries, teller, vanished)
-            except FileNotFoundError as error:
-                if vanished is None:
-                    raise OperationError(
-                        f"{join(path, child)} vanished while it was copied: stop what writes"
-                    ) from error
-                vanished.append(join(path, child))
-        _give(copy, entries[path])
-    finally:
-        os.close(copy)
-
-
-def _copy_entry(
-    source: int,
-    name: str,
-    target: int,
-    path: str,
-    entries: dict[str, FileEntry],
-    teller: Teller,
-    vanished: list[str] | None,
-) -> None:
-    state = os.stat(name, dir_fd=source, follow_symlinks=False)
-    if stat.S_ISDIR(state.st_mode):
-        lower = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW, dir_fd=source)
+                self.directory(lower, target, name, path)
+            finally:
+                os.close(lower)
+            return
+        if not stat.S_ISREG(state.st_mode):
+            raise unfit(path, state)
+        reader = os.open(name, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW, dir_fd=source)
         try:
-            _copy_directory(lower, target, name, path, entries, teller, vanished)
+            writer = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600, dir_fd=target)
+            try:
+                copy_file(reader, writer, self._teller)
+                _give(writer, entry_of(os.fstat(reader)))
+                self.entries[path] = entry_of(os.fstat(writer))
+            finally:
+                os.close(writer)
         finally:
-            os.close(lower)
-        return
-    if not stat.S_ISREG(state.st_mode):
-        raise unfit(path, state)
-    reader = os.open(name, os.O_RDONLY | os.O_NONBLOCK | NO_FOLLOW, dir_fd=source)
-    try:
-        writer = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o600, dir_fd=target)
-        try:
-            copy_file(reader, writer, teller)
-            entries[path] = entry_of(os.fstat(reader))
-            _give(writer, entries[path])
-            entries[path] = entry_of(os.fstat(writer))
-        finally:
-            os.close(writer)
-    finally:
-        os.close(reader)
+            os.close(reader)
 
 
 def copy_file(reader: int, writer: int, teller: Teller | None = None) -> None:

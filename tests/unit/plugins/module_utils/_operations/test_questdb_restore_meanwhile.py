@@ -204,6 +204,27 @@ def test_s1_7_a_writer_and_a_full_disk_do_not_keep_the_old_state_from_coming_bac
     assert "would be discarded" in place.run().message  # and not of a restore that was interrupted
 
 
+def test_s1_7_a_checkpoint_is_not_recovered_over_rows_that_came_before_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1.7: a server came up by itself after the swap, and was stopped again."""
+    before = place.content()
+    trigger = Restoration._trigger
+
+    def late(self: Restoration) -> None:
+        place.start()
+        write(place)
+        place.server.stop()
+        trigger(self)
+
+    monkeypatch.setattr(Restoration, "_trigger", late)
+    failed = place.run(backup="checkpoint", allow_discard=True)
+    assert failed.status == "failed" and "before its checkpoint was recovered" in failed.message
+    assert failed.message.endswith(AS_BEFORE) and place.content() == before
+    (kept,) = place.safety()
+    assert f"is kept in {kept}" in failed.message and with_rows(place) == [f"botfleet/safety/{kept.name}/db"]
+
+
 @pytest.mark.parametrize("up", [True, False])
 def test_s1_7_rows_that_came_between_stop_and_swap_are_counted_anew(place: Place, up: bool) -> None:
     """S1.7: the old tree took rows after its server was stopped, and may have been stopped again."""
