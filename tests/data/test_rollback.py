@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,11 +16,16 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instanc
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.safety import REPLACED, Safety, write_safety
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import read_tables
 
+from tests.peers.missing import skip
 from tests.peers.questdb import lacking
 
 from .check import TABLE, Traded, scenario, trading
 
-pytestmark = pytest.mark.skipif(bool(lacking()) and os.environ.get("CI") != "true", reason=lacking() or "-")
+
+@pytest.fixture(scope="module", autouse=True)
+def _needed() -> None:
+    if reason := lacking():
+        skip(reason)
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operation impor
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.cache_purge import REDIS, CachePurge
 from ansible_collections.tradeops.botfleet.plugins.module_utils._purge.server import Server
 
+from tests.peers.missing import skip
 from tests.peers.redis import PASSWORD, Redis, lacking, redis_serving
 from tests.peers.ssh import free_port
 
@@ -36,11 +37,8 @@ PREFIX = "signal:"
 
 @pytest.fixture(scope="module", autouse=True)
 def _needed() -> None:
-    reason = lacking()
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    if reason := lacking():
+        skip(reason)
 
 
 @pytest.fixture(name="shared", scope="module")

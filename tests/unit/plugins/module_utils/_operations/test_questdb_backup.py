@@ -27,6 +27,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables 
     wait_for_wal,
 )
 
+from tests.peers.missing import skip
 from tests.peers.questdb import QuestDB, Writer, boot_backup, lacking, questdb_serving
 from tests.unit.plugins.module_utils._operations.backed_up_questdb import Backups, Service, rows_of, tree_of
 
@@ -35,11 +36,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a
 
 @pytest.fixture(scope="module", autouse=True)
 def _needed() -> None:
-    reason = lacking()
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    if reason := lacking():
+        skip(reason)
 
 
 @pytest.fixture(name="shared", scope="module")

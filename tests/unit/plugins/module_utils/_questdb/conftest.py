@@ -5,21 +5,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.peers.missing import skip
 from tests.peers.questdb import QuestDB, lacking, questdb_serving
 
 
 @pytest.fixture(scope="session")
 def _needed() -> None:
-    reason = lacking()
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    if reason := lacking():
+        skip(reason)
 
 
 @pytest.fixture(name="shared", scope="session")
