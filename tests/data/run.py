@@ -39,6 +39,8 @@ PHASES = ("backup", "restore", "return")
 LONGEST = 90.0  # s, for a task under a fault
 PATIENCE = 4
 """How often what was struck is done again. Once ends what was interrupted, once does it; a server may end meanwhile."""
+ORPHAN = "send CHECKPOINT RELEASE if nobody does"
+"""Of a checkpoint that was opened for what was killed before it could note whose it is."""
 
 ENDS = ("seeds", "restored", "then put back", "did not end")
 COLUMNS = ("fault", *ENDS, "rows written", "rows found", "rows lost", "strange rows")
@@ -195,6 +197,8 @@ def until_it_ends_well(story: Story, done: Done, module: str, options: dict[str,
             return
         with suppress(AssertionError):  # what is wrong with it the task shall see
             story.host.server.wait_until_up(10)
+        if ORPHAN in done.words:  # here it is known that nobody does
+            story.host.server.sql("checkpoint release")
         done = story.host.module(story.work, module, **options)
     assert done.ended_well, f"{module}: {done.words}"
 

@@ -153,7 +153,10 @@ find {path} -mindepth 1 -delete; cp -a {kept}/. {path}; rm -rf {kept}
 
     def pause(self) -> None:
         """It answers nothing, and its clock and its connections live on."""
-        podman("pause", self.container)
+        try:
+            podman("pause", self.container)
+        except AssertionError:  # what forks just then keeps runc from freezing all of it
+            podman("pause", self.container)
 
     def reboot(self) -> None:
         """Power off without a word, and on again; it may get another address."""
