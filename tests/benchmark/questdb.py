@@ -28,7 +28,7 @@ from typing import Any
 
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
 
-from tests.peers.questdb import JAVA, QuestDB, questdb_serving
+from tests.peers.questdb import QuestDB, questdb_serving, tool
 
 from .report import DOCS, write_between
 
@@ -185,7 +185,7 @@ def used(place: Path) -> int:
 @contextmanager
 def filled(work: Path, millions: int) -> Iterator[Bench]:
     """Fills of a year at most, 48 bytes each and a symbol."""
-    with questdb_serving(work / "questdb") as server:
+    with questdb_serving(work / "questdb", flags=[]) as server:
         server.fill("fills", MILLION, every=EVERY)
         for number in range(1, millions):
             first = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=number * MILLION * EVERY)
@@ -234,7 +234,7 @@ def main() -> None:
                     rows.append(bench.run(way))
                     print(number + 1, rows[-1], flush=True)
             version = bench.server.client.version()
-    about = {"python": platform.python_version(), "questdb": version, "java": JAVA, "rounds": ROUNDS}
+    about = {"python": platform.python_version(), "questdb": version, "java": tool.JAVA, "rounds": ROUNDS}
     RAW.write_text(json.dumps({**about, "runs": rows}, indent=1) + "\n")
     write_between(BEGIN, tables(rows))
 

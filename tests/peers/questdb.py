@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,6 @@ from tests.peers.ssh import free_port
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import questdb as tool  # found through the path above
-
-JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-"""Flags that halve the time until it answers."""
 
 START_TIME = 60.0
 """Seconds; a machine that runs other tests needs about five."""
@@ -115,11 +112,12 @@ class Server:
 class QuestDB(Server):
     """A server on a root directory, which may be stopped and started again. It keeps its ports.
 
-    settings: of conf/server.conf, over those of a small server
+    flags: of Java, beside those of the tool; settings: of conf/server.conf, over those of a small server
     """
 
-    def __init__(self, root: Path, **settings: Any) -> None:
+    def __init__(self, root: Path, *, flags: Sequence[str] | None = None, **settings: Any) -> None:
         self.root = root
+        self.flags = tool.kept_classes() if flags is None else flags
         self.port, self.health_port = free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = root.parent / f"{root.name}.log"
@@ -143,7 +141,7 @@ class QuestDB(Server):
     @property
     def command(self) -> list[str]:
         """What starts it."""
-        return [*JAVA, "-p", tool.JAR, "-m", "io.questdb/io.questdb.ServerMain", "-d", str(self.root)]
+        return tool.command(str(self.root), *self.flags)
 
     def configure(self) -> None:
         """Write its settings."""
