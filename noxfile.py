@@ -201,9 +201,12 @@ def installed(session: nox.Session, core: str) -> None:
 @nox.session
 @on_each_core
 def sanity(session: nox.Session, core: str) -> None:
-    """All of ansible-test sanity of this ansible-core: of the oldest and newest for every Python of managed nodes."""
-    own_python = [] if core in (CORES[0], CORES[-1]) else ["--python", "default"]
-    ansible_test(session, core, "sanity", *own_python)
+    """Ansible-test sanity: all of it, for every Python of managed nodes, of the oldest and newest ansible-core.
+
+    Of those in between on their own Python, and without pylint, which takes most of the time and finds what theirs do.
+    """
+    less = [] if core in (CORES[0], CORES[-1]) else ["--python", "default", "--skip-test", "pylint"]
+    ansible_test(session, core, "sanity", *less)
 
 
 @nox.session

@@ -168,8 +168,7 @@ def test_over_ssh_all_is_as_it_is_locally(fleet: Fleet, sshd: SshServer) -> None
     assert run.code == 0 and set(run.states().values()) == {"restored"}, run.output
 
 
-@pytest.mark.parametrize("stage", ["revert", "resume"])
-@pytest.mark.parametrize("kill", [os.kill, os.killpg])
+@pytest.mark.parametrize(("kill", "stage"), [(os.kill, "revert"), (os.killpg, "resume")])
 def test_a_killed_controller_and_the_same_id_again(fleet: Fleet, stage: str, kill: Callable[[int, int], None]) -> None:
     """SIGKILL of the controller, and of the host's side with it: the same id completes what is left.
 
