@@ -28,7 +28,7 @@ from typing import Any
 
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
 
-from tests.peers.questdb import QuestDB, questdb_serving, tool
+from tests.peers.questdb import JAVA, QuestDB, questdb_serving
 
 from .report import DOCS, write_between
 
@@ -234,7 +234,7 @@ def main() -> None:
                     rows.append(bench.run(way))
                     print(number + 1, rows[-1], flush=True)
             version = bench.server.client.version()
-    about = {"python": platform.python_version(), "questdb": version, "java": tool.JAVA, "rounds": ROUNDS}
+    about = {"python": platform.python_version(), "questdb": version, "java": JAVA, "rounds": ROUNDS}
     RAW.write_text(json.dumps({**about, "runs": rows}, indent=1) + "\n")
     write_between(BEGIN, tables(rows))
 

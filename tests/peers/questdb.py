@@ -27,6 +27,7 @@ from tests.peers.ssh import free_port
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import questdb as tool  # found through the path above
 
+JAR, JAVA = tool.JAR, tool.JAVA
 START_TIME = 60.0
 """Seconds; a machine that runs other tests needs about five."""
 
@@ -35,8 +36,8 @@ def lacking() -> str:
     """What is missing to run one, as a sentence; empty if nothing is."""
     if not shutil.which("java"):
         return "java is missing: install Debian's default-jre-headless to test with a real QuestDB"
-    if not Path(tool.JAR).exists():
-        return f"{tool.JAR} is missing: python3 tools/questdb.py brings it"
+    if not Path(JAR).exists():
+        return f"{JAR} is missing: python3 tools/questdb.py brings it"
     return ""
 
 

@@ -14,7 +14,8 @@ install -m 0755 /recipe/new.sh /usr/local/sbin/fleet-database
 
 # Run once, it leaves what Java has made of its classes, with which it is up in half of the time
 mkdir /tmp/questdb
-$(sed -n '/^ExecStart=/{s///; s/SharedArchiveFile/ArchiveClassesAtExit/; s,/srv/,/tmp/,; p}' /recipe/questdb.service) > /dev/null 2>&1 &
+once=$(sed -n '/^ExecStart=/{s///; s/SharedArchiveFile/ArchiveClassesAtExit/; s,/srv/,/tmp/,; p}' /recipe/questdb.service)
+$once > /dev/null 2>&1 &
 for _ in $(seq 120); do
   sleep 0.5
   ! python3 -c 'import urllib.request as it; it.urlopen("http://127.0.0.1:9000/exec?query=select%201")' 2> /dev/null || break

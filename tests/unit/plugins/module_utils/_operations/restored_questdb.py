@@ -39,9 +39,8 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables 
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tree import hash_tree
 
 from tests.peers.missing import skip
-from tests.peers.questdb import QuestDB, lacking, tool  # type: ignore[attr-defined]  # the program that brings the jar
+from tests.peers.questdb import QuestDB, lacking
 
-JAR = tool.JAR
 ROWS, LATER = 3000, 700
 """Rows of each table in the backups, and how many came after them."""
 

@@ -28,12 +28,13 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.rehears
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.restore import Restoration
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import wait_for_wal
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.restored_questdb import (
-    JAR,
     LATER,
     ROWS,
     Place,
     fresh,
 )
+
+from tests.peers.questdb import JAR
 
 
 @pytest.fixture(name="place")
