@@ -44,6 +44,12 @@ options:
       - Only backups that were taken before this time can be V(latest), such as V(2026-01-05T03:15:00Z), without a zone
         in UTC.
     type: str
+  exclude:
+    description:
+      - Names of backups that V(latest) never means, such as the one that was taken of the bad state.
+    type: list
+    elements: str
+    default: []
   safety_copy:
     description:
       - With O(state=reverted), the name or the path of the safety copy, or V(latest). What an earlier revert replaced

@@ -21,6 +21,11 @@ NEEDED = ("botfleet_database", "data_databases", "data_result", "halt_result")
 BACKUP, RESTORE = "backup", "restore"
 PROVEN = ("unchanged", "changed", "resumed")
 UNREADABLE = "cannot be templated"
+FACTS = {
+    "backup": ("backup_bytes",),
+    "restored": ("rows_discarded", "data_loss", "safety_copy", "downtime_seconds"),
+}
+"""Of a row of the record, by what was done."""
 REQUIRED = ("name", "host", "root", "backups")
 
 Variables = Mapping[str, Mapping[str, Any]]
@@ -53,8 +58,9 @@ def shared_databases(
         refused = refused or _called_otherwise(name, own, declared.values())
         if restore and not refused:
             strangers = [bot for bot, its in declared.items() if bot not in halted and its and _name(its) == name]
-            running = {} if check_mode else {bot: process(halted[bot]) for bot in members}
+            running = {} if check_mode else {bot: process(halted[bot]) for bot in members if bot not in over}
             refused = _unknown(name, declared.values()) or _used(name, strangers, running, sliced)
+            refused = refused or _used_again(name, [bot for bot in members if bot in over])
         host = str(_of(own, "host") or members[0])
         databases[name] = {"bots": members, "leader": members[0], "host": host, "refused": refused}
     return databases
@@ -78,7 +84,7 @@ def database_rows(bots: list[str], variables: Variables, earlier: Iterable[Mappi
     for bot in bots:
         name, database = _database(bot, variables)
         if database and bot == database["leader"]:
-            rows[name] = _row(name, database, variables[bot])
+            rows[name] = _and_earlier(_row(name, database, variables[bot]), rows.get(name) or {})
     return list(rows.values())
 
 
@@ -103,9 +109,19 @@ def became_of(row: Mapping[str, Any]) -> list[str]:
 
 def _discarded(row: Mapping[str, Any]) -> str:
     counts = [f"{rows} of {table}" for table, rows in sorted((row["rows_discarded"] or {}).items()) if rows]
+    if not counts and row["data_loss"]:
+        return f"what left it no count shows; it is in its safety copy {row['safety_copy']}"
     if not counts:
         return f"no row was lost, and {row['safety_copy']} is as it was" if row["safety_copy"] else "no row was lost"
     return f"rows left it ({', '.join(counts)}), which are in its safety copy {row['safety_copy']}"
+
+
+def _and_earlier(row: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """With what an earlier run did, where this one did not do it again."""
+    for done, facts in FACTS.items():
+        if row[done] is None:
+            row.update({name: earlier[name] for name in (done, *facts) if name in earlier})
+    return row
 
 
 def _row(name: str, database: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,6 +237,16 @@ def _unknown(name: str, declared: Iterable[Any]) -> str:
     return (
         f"botfleet_database of {', '.join(bots)} cannot be templated, so nobody knows whether it is {name}: mend it in "
         "the inventory"
+    )
+
+
+def _used_again(name: str, over: list[str]) -> str:
+    """Why a database may not be restored: what halt read of a bot whose rollback is over is as old as that."""
+    if not over:
+        return ""
+    return (
+        f"{', '.join(over)} use the database {name} and may run again, for their rollback is over: it was left alone; "
+        "run the others without database=true, or start a new rollback"
     )
 
 

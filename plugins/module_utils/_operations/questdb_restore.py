@@ -41,6 +41,7 @@ class QuestdbRestore(Operation):
         "state": {"type": "str", "default": "restored", "choices": ["restored", "reverted"]},
         "backup": {"type": "path"},
         "taken_before": {"type": "str"},
+        "exclude": {"type": "list", "elements": "str", "default": []},
         "safety_copy": {"type": "str"},
         "schema_sql": {"type": "path"},
         "allow_discard": {"type": "bool", "default": False},
@@ -76,7 +77,7 @@ class QuestdbRestore(Operation):
         if options["safety_copy"]:
             options["safety_copy"] = options["safety_copy"].rstrip("/") or "/"
         if options["backup"]:
-            options["backup"] = resolved(options["backup"], options["taken_before"])
+            options["backup"] = resolved(options["backup"], options["taken_before"], options["exclude"])
         if options["schema_sql"]:
             self._statements = statements_of(options["schema_sql"])
 

@@ -21,7 +21,7 @@ from .. import _process
 from .._files import NO_FOLLOW, lstat_at, opened_directory
 from . import layout
 from .client import Access, Client
-from .instance import DB, OWN_TABLES, Instance
+from .instance import DB, Instance, is_own
 from .rehearse import Boot, boot_from, rehearsed
 from .safety import Safety, make_directory, remove_directory
 from .space import check_space
@@ -98,7 +98,7 @@ def _make_view(source: str, target: str, owner: tuple[int, int]) -> None:
 
 def _is_table(directory: int, name: str) -> bool:
     state = lstat_at(directory, name)
-    return state is not None and stat.S_ISDIR(state.st_mode) and not name.startswith(OWN_TABLES)
+    return state is not None and stat.S_ISDIR(state.st_mode) and not is_own(name)
 
 
 def _link_content(source: str, name: str, view: int) -> None:

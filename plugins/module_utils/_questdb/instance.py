@@ -20,8 +20,14 @@ TRIGGER = "_restore"
 LOCK = "tables.d.lock"
 """In db/. A server holds it with flock, not with a POSIX lock, from before it opens a port until it is gone."""
 
-OWN_TABLES = ("sys.", "_query_trace", "telemetry")
-"""How the directories in db/ begin that a server makes and fills by itself."""
+OWN_TABLES = ("_query_trace", "telemetry", "telemetry_config")
+"""Tables that a server makes and fills by itself, beside those that begin with ``sys.``."""
+
+
+def is_own(directory: str) -> bool:
+    """Whether a directory in db/ is of a table that a server makes and fills by itself."""
+    name = directory.partition("~")[0]
+    return name in OWN_TABLES or name.startswith("sys.")
 
 
 class Instance:

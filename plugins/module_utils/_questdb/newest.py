@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import datetime, timezone
 
 from .._operation import OperationError
@@ -14,23 +15,24 @@ from .manifest import read_manifest
 LATEST = "latest"
 
 
-def resolved(path: str, taken_before: str | None) -> str:
+def resolved(path: str, taken_before: str | None, exclude: Collection[str] = ()) -> str:
     """The path of a backup as it is given, or of the newest one beside it if it ends with ``latest``.
 
     taken_before: a time, UTC unless it says otherwise, so that one that was taken of a bad state does not count
+    exclude: names that do not count either, whatever the clock of their host says
     """
     directory, name = os.path.split(path)
     if name != LATEST or os.path.lexists(path):
         return path
     limit = _moment(taken_before) if taken_before else None
-    found = {taken: backup for backup, taken in _backups(directory) if limit is None or taken < limit}
+    found = {taken: backup for backup, taken in _backups(directory, exclude) if limit is None or taken < limit}
     if not found:
         before = f" that was taken before {taken_before}" if taken_before else ""
         raise OperationError(f"{directory} has no backup{before}: name one, or take one before the next deploy")
     return found[max(found)]
 
 
-def _backups(directory: str) -> list[tuple[str, datetime]]:
+def _backups(directory: str, exclude: Collection[str]) -> list[tuple[str, datetime]]:
     """Those with a manifest that can be read; whether one is whole is found when it is restored."""
     backups = []
     try:
@@ -39,7 +41,7 @@ def _backups(directory: str) -> list[tuple[str, datetime]]:
         raise OperationError(f"{directory} cannot be read ({error.strerror}): correct the path of backups") from error
     for name in names:
         path = os.path.join(directory, name)
-        if name.startswith(".") or os.path.islink(path):
+        if name.startswith(".") or name in exclude or os.path.islink(path):
             continue
         try:
             backups.append((path, _moment(read_manifest(path).taken)))

@@ -17,7 +17,7 @@ from .._service.bot import Bot, state_of
 from .._service.run import start
 from .._service.stop import prove_stopped, stop
 from .client import Client
-from .instance import OWN_TABLES, Instance
+from .instance import Instance, is_own
 from .rehearse import Boot, boot_from
 
 SERVICE: dict[str, Any] = {name: spec for name, spec in BotService.OPTIONS.items() if name != "state"}
@@ -163,7 +163,7 @@ def transactions(db: str) -> State:
     """A digest of what each table has committed: the same twice means that nothing was written in between."""
     found: State = {}
     for name in sorted(os.listdir(db)):
-        if name.startswith(OWN_TABLES) or not os.path.isdir(os.path.join(db, name)):
+        if is_own(name) or not os.path.isdir(os.path.join(db, name)):
             continue
         digest = hashlib.sha256()
         for file in TRANSACTIONS:

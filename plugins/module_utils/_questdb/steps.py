@@ -33,7 +33,7 @@ from .swap import arrange, inode
 from .tables import Table, fingerprint, read_tables, wait_for_wal
 from .tree import verify_tree
 from .tree_copy import copy_tree, give
-from .verify import discarded, verify
+from .verify import changed, discarded, verify
 
 AHEAD, WAY_BACK = 30.0, 30.0
 """Seconds of a step's time limit, beyond the time of one start, to go forward from the stop, and to go back."""
@@ -328,10 +328,17 @@ class Steps:
         except (OperationError, OSError):
             return {}
         wanted = self.facts["wanted"]
-        lost = discarded(tables, {} if wanted is None else tables_of(wanted))
-        self.facts.update(rows_discarded=lost)
+        restored = {} if wanted is None else tables_of(wanted)
+        lost = discarded(tables, restored)
+        other = {*self.facts["changed_tables"], *changed(tables, restored, {})} - lost.keys()
+        self.facts.update(rows_discarded=lost, changed_tables=sorted(other))
         self._describe(self.run.id, REPLACED, tables, exact=True)
-        return {"rows_discarded": lost, "before": content_of(tables), "exact": True}
+        return {
+            "rows_discarded": lost,
+            "changed_tables": sorted(other),
+            "before": content_of(tables),
+            "exact": True,
+        }
 
     def _booted(self, boot: Boot, db: str, *, restore: bool) -> Any:
         make_directory(layout.stage(self.root, self.run.id), self.instance.owner())

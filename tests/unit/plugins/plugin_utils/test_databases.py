@@ -163,10 +163,11 @@ def test_one_database_under_two_names_is_refused() -> None:
 
 
 def test_nothing_is_touched_when_the_rollback_of_each_bot_is_over() -> None:
-    over = {"halt_result": halt("running", closed=True)}
+    over = {"halt_result": halt(closed=True)}  # as it was stored when it was stopped
     assert found({"a": bot(**over)}, ["a"]) == {}
     own = {"a": bot(**over), "b": bot()}
-    assert "a use the database fills and are not proven stopped" in found(own, ["a", "b"])["fills"]["refused"]
+    assert "a use the database fills and may run again" in found(own, ["a", "b"])["fills"]["refused"]
+    assert found(own, ["a", "b"], restore=False)["fills"]["refused"] == "", "but it is backed up"
 
 
 def after(result: Any, **given: bool) -> dict[str, dict[str, Any]]:
@@ -206,6 +207,23 @@ def test_no_loss_is_said_only_where_rows_were_counted() -> None:
     assert "no row was lost" in became_of(rows[0])[0]
     assert data_loss(database_rows(["a", "b"], after(answered(step("backup", {"path": "/b", "bytes": 1}))), [])) is None
     assert data_loss([]) is None
+
+
+def test_what_left_and_was_not_counted_is_not_called_nothing() -> None:
+    uncounted = {**RESTORED, "rows_discarded": {}, "changed_tables": ["fills"]}
+    (row,) = database_rows(["a", "b"], after(answered(step("restore", uncounted))), [])
+    assert became_of(row)[0].endswith(
+        f"what left it no count shows; it is in its safety copy {RESTORED['safety_copy']}"
+    )
+
+
+def test_a_run_that_found_all_done_does_not_forget_what_an_earlier_one_did() -> None:
+    made = {"path": "/backup/questdb/rb-1", "bytes": 2_500_000}
+    first = database_rows(["a", "b"], after(answered(step("backup", made), step("restore", RESTORED))), [])
+    again = after(answered(step("restore", None, "unchanged")))
+    (row,) = database_rows(["a", "b"], again, first)
+    assert {**row, "steps": None} == {**first[0], "steps": None}
+    assert data_loss([row]) is True
 
 
 @pytest.mark.parametrize(

@@ -181,3 +181,15 @@ def test_s1_7_a_server_that_is_down_is_restored_and_its_rows_are_kept_and_counte
         assert place.pids() == []
         place.start()
         assert place.rows() == ROWS + LATER
+
+
+def test_s1_7_an_update_is_seen_in_what_is_counted_afterwards(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """S1.7: of a server that was down, only the safety copy tells; there is no row more in it, and yet a loss."""
+    with fresh(tmp_path_factory, running=False) as place:
+        assert place.run(allow_discard=True, command=place.server.command).status == "changed"
+        place.update("update fills set note = 'mended'")
+        place.end()
+        done = place.run(allow_discard=True, command=place.server.command)
+        assert done.status == "changed" and done.change is not None, done.message
+        assert (done.change["rows_discarded"], done.change["changed_tables"]) == ({}, ["fills"])
+        assert done.change["exact"] is True and done.change["data_loss"] is True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance, is_own
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.layout import instance_id
 
 from tests.peers.questdb import QuestDB
@@ -64,3 +64,14 @@ def test_an_instance_keeps_its_identifier(tmp_path: Path) -> None:
     made = instance_id(instance, create=True)
     assert made and made == instance_id(instance, create=True) == instance_id(instance, create=False)
     assert (tmp_path / "botfleet").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("directory", "own"),
+    [
+        *((name, True) for name in ("telemetry", "telemetry_config~2", "_query_trace~3", "sys.text_import_log~4")),
+        *((name, False) for name in ("telemetry_fills~7", "_query_traces", "system~8")),
+    ],
+)
+def test_a_table_that_is_called_like_the_servers_own_is_none_of_them(directory: str, own: bool) -> None:
+    assert is_own(directory) is own

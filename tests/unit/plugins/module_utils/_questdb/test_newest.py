@@ -43,6 +43,11 @@ def test_the_newest_before_a_time(backups: Path, before: str | None, name: str) 
     assert resolved(str(backups / "latest"), before) == str(backups / name)
 
 
+def test_what_is_excluded_does_not_count(backups: Path) -> None:
+    assert resolved(str(backups / "latest"), None, ["c"]) == str(backups / "a")
+    assert resolved(str(backups / "c"), None, ["c"]) == str(backups / "c"), "it was named"
+
+
 def test_one_that_is_named_is_taken_whatever_its_time(backups: Path) -> None:
     assert resolved(str(backups / "c"), "2026-01-01T00:00:00Z") == str(backups / "c")
     (backups / "latest").symlink_to("b")
