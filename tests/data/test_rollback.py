@@ -87,6 +87,21 @@ def test_s1_7_rows_that_the_backup_has_not_are_not_discarded_unasked(traded: Tra
     assert rows(traded) == 1200
 
 
+def test_s1_7_the_latest_backup_is_never_its_own_of_the_bad_state(traded: Traded) -> None:
+    """Run again, the same id decides later than its first run has taken that one."""
+    traded.fleet.up()
+    for backup in Path(traded.database["backups"]).iterdir():
+        if backup.name != "nightly":
+            shutil.rmtree(backup)
+    first = traded.rollback(database=True, data_at_risk=True)
+    (row,) = first.record["databases"]
+    assert first.code == 2 and Path(row["backup"]).is_dir() and "200" in row["failure"], first.output
+    again = traded.rollback(database=True, data_at_risk=True, rollback_id=first.record["rollback_id"])
+    (same,) = again.record["databases"]
+    assert again.code == 2 and "200" in same["failure"] and same["restored"] is None, again.output
+    assert same["backup"] == row["backup"] and rows(traded) == 1200
+
+
 def test_s1_7_rows_whose_keys_are_taken_are_not_said_to_be_there(traded: Traded) -> None:
     server, path = traded.server, traded.server.root / "botfleet" / "safety" / "by-hand"
     server.fill("book", 3, more="dedup upsert keys(ts)")
