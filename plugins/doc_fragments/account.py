@@ -48,6 +48,8 @@ options:
       - Where O(tradeops.botfleet.exchange_testnet#module:keep_replaced) keeps what it replaced in O(credentials_path).
       - If O(environment) does not know the credentials that are there, or there are none, those of production that were
         replaced last are tried in the same way. So an account can be read once its bot is on testnet.
+      - Only then, since they may be of another account that the bot had before. It is on testnet if the key C(testnet)
+        beside the credentials says so, and where there is none, if an environment without real money knows them.
     type: path
   base_url:
     description:

@@ -19,7 +19,8 @@ ABOUT = "Credentials that were replaced by testnet credentials, oldest first. Th
 class KeptCredentials:
     """A JSON file, mode 0600: ``replaced`` maps a key to a list of ``value``, ``testnet`` (the flag then), ``time``.
 
-    Values are only ever added, so a later run never costs an earlier production credential.
+    Values are only ever added, so a later run never costs an earlier production credential. One that comes again, after
+    another, is added again: the last one counts.
     """
 
     def __init__(self, path: str) -> None:
@@ -38,9 +39,9 @@ class KeptCredentials:
             raise OperationError(f"{path} does not hold kept credentials: move it away, or name another") from None
 
     def add(self, key: str, value: str, testnet: bool) -> None:
-        """Keep one value, unless it is kept already."""
+        """Keep one value, unless it is the last one that was kept of its side of the switch."""
         entries = self._replaced.setdefault(key, [])
-        if not any(entry["value"] == value for entry in entries):
+        if value not in [entry["value"] for entry in entries if entry.get("testnet") is testnet][-1:]:
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             entries.append({"value": value, "testnet": testnet, "time": now})
 

@@ -109,6 +109,13 @@ def replaced_credentials(options: Mapping[str, Any]) -> dict[str, str]:
     return found if all(found.get(field) for field in keys) else {}
 
 
+def on_testnet(options: Mapping[str, Any]) -> bool | None:
+    """The switch beside the credentials in the file of the bot, as exchange_testnet sets it; None: there is none."""
+    path = options["credentials_path"]
+    node = ConfigFile.read(path, _format(path)).find(_key(options, "testnet")) if path else None
+    return None if node is None or node.truth is None else node.holds(True)
+
+
 def open_client(exchange: str, environment: str, base_url: str | None, keys: Mapping[str, str]) -> Any:
     """A ccxt client of one environment, which has sent nothing yet."""
     from .library import ccxt  # noqa: PLC0415  # as above
@@ -138,15 +145,15 @@ def _format(path: str) -> str:
 
 def _keys(options: Mapping[str, Any]) -> dict[str, Key]:
     """Where ``credentials_path`` holds each field."""
+    return {field: _key(options, field) for field in _fields(options["exchange"])}
+
+
+def _key(options: Mapping[str, Any], field: str) -> Key:
     env = _format(options["credentials_path"]) == "env"
-    template = options["credentials_key"] or ("{EXCHANGE}_{FIELD}" if env else KEY)
-    keys: dict[str, Key] = {}
-    for field in _fields(options["exchange"]):
-        filled = template
-        for name, value in (("exchange", options["exchange"]), ("field", field)):
-            filled = filled.replace(f"{{{name}}}", value).replace(f"{{{name.upper()}}}", value.upper())
-        keys[field] = (filled,) if env else parse_key(filled)
-    return keys
+    filled = options["credentials_key"] or ("{EXCHANGE}_{FIELD}" if env else KEY)
+    for name, value in (("exchange", options["exchange"]), ("field", field)):
+        filled = filled.replace(f"{{{name}}}", value).replace(f"{{{name.upper()}}}", value.upper())
+    return (filled,) if env else parse_key(filled)
 
 
 def _in_config(options: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, str]:

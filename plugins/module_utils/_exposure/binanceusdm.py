@@ -16,12 +16,15 @@ from typing import Any, ClassVar
 
 from .._operation import OperationError
 from .account import BUY, CONDITIONAL, LONG, REGULAR, SELL, SHORT, Account, OpenOrder, Position
-from .calls import TurnedDown, said
+from .calls import NotFromHere, said
 from .library import ccxt
 from .venue import DEMO, PRODUCTION, TESTNET, AlreadyThere, Sent, Venue
 
 RECEIVE_WINDOW = 3000
-"""Milliseconds after which an order on its way is void: less than Flattening looks for it, or it might come twice."""
+"""Milliseconds after which an order on its way is void, by a clock that may be 1 s ahead of Binance's.
+
+Together that is less than Flattening looks for it, or it might come twice.
+"""
 FEW = 4  # symbols; lists of each weigh 1 and take a request each, one list of all weighs 40
 NOT_KNOWN = (-2008, -2014, -1022)  # the key, its form, its secret; -2015 also says no to a good key's address
 DUPLICATE_ID = -4116
@@ -63,7 +66,7 @@ class BinanceUsdm(Venue):
         except ccxt.AuthenticationError as error:
             if _code(error) in NOT_KNOWN:
                 raise
-            raise TurnedDown(said(error)) from error
+            raise NotFromHere(said(error)) from error
 
     def read(self, symbols: Iterable[str]) -> Account:
         ids = [self.client.market(symbol)["id"] for symbol in symbols]

@@ -30,6 +30,10 @@ class TurnedDown(Exception):
     """The exchange has looked at it and refused; nothing was done."""
 
 
+class NotFromHere(TurnedDown):
+    """The exchange refuses this key from this address, or for what it may not do. It may know it all the same."""
+
+
 class WrongKey(OperationError):
     """The exchange does not know these credentials here."""
 

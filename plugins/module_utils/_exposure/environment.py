@@ -20,14 +20,23 @@ from .access import (
     NoCredentials,
     credentials,
     has_all_environments,
+    on_testnet,
     open_client,
     replaced_credentials,
     venue_class,
 )
-from .calls import Calls, OutOfTime, TurnedDown, WrongKey
+from .calls import Calls, NotFromHere, OutOfTime, TurnedDown, WrongKey, said
+from .library import ccxt
 from .venue import PRODUCTION
 
 PATIENCE = 5.0  # s for an environment that was not declared, and may not answer at all
+REFUSED = (
+    "; it refuses this key from here: run it on the bot's host, or allow this address and what the key is to do there"
+)
+
+
+class Elsewhere(WrongKey):
+    """Others know these credentials, and production is none of them."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,14 @@ class Claim:
             self._probe(declared, deadline)
         except (WrongKey, TurnedDown, OutOfTime) as error:
             owners = [other for other in self._others() if self._knows(other, deadline)]
-            said = str(error) or "no answer came in time"
+            why = str(error) or "no answer came in time"
             if not isinstance(error, WrongKey) and not any(PRODUCTION in (declared, owner) for owner in owners):
-                raise OperationError(f"{declared} of {name} cannot be read ({said}): nothing was sent") from error
+                mend = REFUSED if isinstance(error, NotFromHere) else ""
+                raise OperationError(f"{declared} of {name} cannot be read ({why}): nothing was sent{mend}") from error
             owner = f"they are of {' and '.join(owners)}" if owners else "no other environment knows them either"
-            raise WrongKey(
-                f"the credentials of {name} are not of {declared}, {owner} ({said}): nothing was sent; "
+            kind = Elsewhere if owners and PRODUCTION not in owners else WrongKey
+            raise kind(
+                f"the credentials of {name} are not of {declared}, {owner} ({why}): nothing was sent; "
                 "give those of the declared environment, or declare theirs"
             ) from None
         answers = {other: self._knows(other, deadline) for other in self._others()}
@@ -85,13 +96,22 @@ class Claim:
     def _probe(self, environment: str, deadline: float) -> None:
         client = open_client(self.exchange, environment, self.base_url, self.keys)
         calls = Calls(client, deadline)
-        calls.read(venue_class(self.exchange)(client, calls, ()).probe)
+        venue = venue_class(self.exchange)(client, calls, ())
+
+        def probe() -> None:
+            try:
+                venue.probe()
+            except (ccxt.PermissionDenied, ccxt.AccountSuspended) as error:
+                raise NotFromHere(said(error)) from error
+
+        calls.read(probe)
 
 
 def proven_credentials(options: Mapping[str, Any], deadline: float) -> tuple[dict[str, str], list[str]]:
     """Those of an account that its environment knows, and the environments that do not know them.
 
-    Where the bot's own are others by now, or gone, they are those of production that were replaced.
+    Where its config is on testnet by now, they are those of production that were replaced. As long as it is not, these
+    are of an earlier time, and may open the account of another.
     """
 
     def proven(keys: dict[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -100,7 +120,9 @@ def proven_credentials(options: Mapping[str, Any], deadline: float) -> tuple[dic
     try:
         return proven(credentials(options))
     except (NoCredentials, WrongKey) as error:
-        replaced = replaced_credentials(options)
+        switch = on_testnet(options)
+        left = isinstance(error, Elsewhere) if switch is None else switch
+        replaced = replaced_credentials(options) if left else {}
         if not replaced:
             raise
         try:

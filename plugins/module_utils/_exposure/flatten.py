@@ -20,14 +20,18 @@ from typing import Any
 from .._operation import OperationError
 from .account import CONDITIONAL, REGULAR, Account, OpenOrder, Position
 from .calls import Calls, OutOfTime, TurnedDown, Unknown, WrongKey
-from .venue import AlreadyThere, Sent, Venue
+from .venue import AlreadyThere, Venue
 
 NATURAL, CLOSE, CANCEL_AND_CLOSE = "natural", "close", "cancel_and_close"
 STRATEGIES = (NATURAL, CLOSE, CANCEL_AND_CLOSE)
 BETWEEN_READS = 0.3  # s between two clean reads, or the second one would tell no more than the first
-LOOK_UPS = (0.2, 0.5, 1.0, 2.0)  # s before each look for an order whose answer never came
+LOOK_UPS = (0.2, 0.5, 1.0, 2.5)  # s before each look for an order whose answer never came
 NEVER_ARRIVED = "not known to the exchange"
 LONGEST_PAUSE = 2.0  # s after a round that did not help
+
+
+class NotSeen(OperationError):
+    """What became of an order cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Flattening:
         self._aim = aim
         self._began = time.monotonic()
         self._used: dict[str, int] = {}
+        self._lost: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}  # by position: what could not be looked up
         self.course = Course()
 
     def run(self, *, act: bool = True, seen: Account | None = None) -> Course:
@@ -170,14 +175,26 @@ class Flattening:
             self.course.refusals.append(str(error))
 
     def _close(self, position: Position) -> None:
+        if position.key in self._lost:  # nothing more is sent until its exchange says what became of it
+            about, entry = self._lost[position.key]
+            self._note(about, entry, self._look_up(position, entry["client_id"]))
+            del self._lost[position.key]
+            return  # to read the position again
         for number, contracts in enumerate(self._venue.slices(position)):
             about = f"{self._aim.seed}|{position.symbol}|{position.side}|{position.contracts}|{number}"
             client_id = client_order_id(f"{about}|{self._used.get(about, 0)}")
             entry = {**position.shown(), "contracts": str(contracts), "client_id": client_id, "came_to": "unknown"}
             self.course.closed.append(entry)
-            entry["came_to"] = self._send(position, contracts, client_id)
-            if entry["came_to"] != NEVER_ARRIVED:  # what is sent anew keeps its id, anything else has another
-                self._used[about] = self._used.get(about, 0) + 1
+            try:
+                self._note(about, entry, self._send(position, contracts, client_id))
+            except NotSeen:
+                self._lost[position.key] = about, entry
+                raise
+
+    def _note(self, about: str, entry: dict[str, Any], came_to: str) -> None:
+        entry["came_to"] = came_to
+        if came_to != NEVER_ARRIVED:  # what is sent anew keeps its id, anything else has another
+            self._used[about] = self._used.get(about, 0) + 1
 
     def _send(self, position: Position, contracts: Decimal, client_id: str) -> str:
         """One closing order, sent once. What it did to the position shows the next reading."""
@@ -189,17 +206,23 @@ class Flattening:
             self.course.refusals.append(str(error))
             return f"refused ({error})"
         except Unknown:
-            found = self._look_up(position, client_id)
-            return NEVER_ARRIVED if found is None else "accepted, its answer was lost"
+            return self._look_up(position, client_id)
         return "accepted"
 
-    def _look_up(self, position: Position, client_id: str) -> Sent | None:
+    def _look_up(self, position: Position, client_id: str) -> str:
         for pause in LOOK_UPS:
             self._calls.pause(pause)
-            found = self._calls.read(lambda: self._venue.sent(position, client_id))
+            try:
+                found = self._calls.read(lambda: self._venue.sent(position, client_id))
+            except WrongKey:
+                raise
+            except (TurnedDown, OperationError) as error:
+                raise NotSeen(
+                    f"whether order {client_id} of {position.symbol} was taken cannot be read ({error})"
+                ) from error
             if found:
-                return found
-        return None
+                return "accepted, its answer was lost"
+        return NEVER_ARRIVED
 
 
 def client_order_id(about: str) -> str:

@@ -93,6 +93,8 @@ class Binance:
         key = exchange.keys.get(name)
         if key is None or key.environment != request.place:
             raise Problem(-2008, "Invalid Api-Key ID.", 401)
+        if not key.from_here:
+            raise Problem(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         signed = _unsigned(request.query) + _unsigned(request.body.decode())
         if not hmac.compare_digest(
             hmac.new(key.secret.encode(), signed.encode(), hashlib.sha256).hexdigest(), signature

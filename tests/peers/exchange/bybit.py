@@ -237,6 +237,8 @@ def _signed_in(exchange: Exchange, request: Request) -> Key:
     key = exchange.keys.get(given["api-key"])
     if key is None or key.environment != request.place:
         raise Failed(10003, "API key is invalid.")
+    if not key.from_here:
+        raise Failed(10010, "Unmatched IP, please check your API key's bound IP addresses.")
     now = exchange.now()
     if not now - int(window) <= int(given["timestamp"]) < now + 1000:
         times = f"req_timestamp[{given['timestamp']}],server_timestamp[{now}],recv_window[{window}]"

@@ -284,14 +284,21 @@ def _key(exchange: Exchange, request: Request) -> Key:
     key = exchange.keys.get(given["key"])
     if key is None:
         raise Problem("50111", "Invalid OK-ACCESS-KEY", 401)
-    if key.environment != ("demo" if request.headers.get("x-simulated-trading") == "1" else "production"):
-        raise Problem("50101", "APIKey does not match current environment.", 401)
+    _placed(key, request)
     text = f"{given['timestamp']}{request.method}{request.target}".encode() + request.body
     if not hmac.compare_digest(sign(key.secret, text), given["sign"]):
         raise Problem("50113", "Invalid Sign", 401)
     if key.password != given["passphrase"]:
         raise Problem("50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.', 401)
     return key
+
+
+def _placed(key: Key, request: Request) -> None:
+    """Raises Problem unless the key is of the environment that is asked, and taken from here."""
+    if key.environment != ("demo" if request.headers.get("x-simulated-trading") == "1" else "production"):
+        raise Problem("50101", "APIKey does not match current environment.", 401)
+    if not key.from_here:
+        raise Problem("50110", "Your IP is not included in your API key's IP whitelist.", 401)
 
 
 def _orders(key: Key, market: str) -> Orders:

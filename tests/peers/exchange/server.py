@@ -30,6 +30,7 @@ class Key:
     """What a client signs with, and what it opens in which environment: an account of positions and a wallet of coins.
 
     password: OKX's passphrase
+    from_here: whether the exchange takes it from this machine's address
     """
 
     id: str
@@ -38,6 +39,7 @@ class Key:
     account: Account = field(default_factory=lambda: Account({}))
     password: str = ""
     wallet: Wallet = field(default_factory=lambda: Wallet({}))
+    from_here: bool = True
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 
 import ccxt
 import pytest
-from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import binanceusdm
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure import binanceusdm, flatten
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.account import CONDITIONAL, REGULAR, Position
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.binanceusdm import BinanceUsdm
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.environment import Claim
@@ -21,6 +21,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.flatte
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.venue import AlreadyThere, Sent
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
 
+from tests.peers.exchange.binance import AHEAD
 from tests.peers.exchange.books import BUY, LONG, SELL, SHORT
 from tests.unit.plugins.module_utils._exposure.binanceusdm_bench import BTC, DATED, ETH, KEYS, USDC, Bench, bench_at
 
@@ -306,7 +307,27 @@ def test_what_became_of_an_order_is_known_by_its_own_id(bench: Bench) -> None:
 
 def test_an_order_that_was_not_found_is_void_before_it_is_sent_anew() -> None:
     """Binance knows an id again only while its order is open: two market orders with one id would both be executed."""
-    assert sum(LOOK_UPS) * 1000 > binanceusdm.RECEIVE_WINDOW
+    assert sum(LOOK_UPS) * 1000 > binanceusdm.RECEIVE_WINDOW + AHEAD
+
+
+def test_an_order_that_comes_late_from_a_clock_ahead_is_not_executed_twice(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It arrives when the second one does."""
+    monkeypatch.setattr(flatten, "LOOK_UPS", LOOK_UPS)
+    bench.exchange.skew = -(AHEAD - 50) / 1000
+    bench.account.hold("BTCUSDT", "0.5")
+    bench.account.hold("ETHUSDT", "0.5")  # closed meanwhile, so that no pause comes before the second one
+    said: list[bytes] = []
+
+    def arrives() -> None:
+        late = next(it for _at, it in bench.exchange.asked if b"BTCUSDT" in it.body)
+        said.append(bench.emulated.answer(bench.exchange, late).body())
+
+    bench.fault("POST /fapi/v1/order.*BTCUSDT", drop=True)
+    bench.fault("POST /fapi/v1/order.*BTCUSDT", before=arrives, skip=1)
+    assert bench.flatten().reached
+    assert [b"-1021" in it for it in said] == [True]
 
 
 # Requests

@@ -177,6 +177,38 @@ def test_an_order_that_never_arrived_is_sent_again_with_the_same_id(bench: Bench
     assert len({it["client_id"] for it in course.closed}) == 1
 
 
+@pytest.mark.parametrize("arrived", [False, True])
+def test_an_order_that_may_not_be_looked_up_keeps_no_other_open_and_is_not_sent_again(
+    bench: Bench, arrived: bool
+) -> None:
+    bench.account.hold("ETHUSDT", "-2")
+    seen: list[list[str]] = []
+    bench.fault(f"{ORDER}.*BTCUSDT", drop=not arrived, lose=arrived)
+    if arrived:  # in part, so that the position asks for another
+        bench.account.depth = lambda order: min(order.left, Decimal("0.3")) if order.market == "BTCUSDT" else order.left
+    bench.says("GET /fapi/v1/order", -1102, times=2, before=lambda: seen.append([it["symbol"] for it in bench.sent()]))
+    course = bench.flatten()
+    assert course.reached, course.problem
+    assert seen == [["BTCUSDT"], ["BTCUSDT", "ETHUSDT"]]
+    sent = [it["newClientOrderId"] for it in bench.sent() if it["symbol"] == "BTCUSDT"]
+    assert len(sent) == 2 and len(set(sent)) == (2 if arrived else 1)
+    assert [it["came_to"] for it in course.closed if it["symbol"] == "BTC/USDT:USDT"] == [
+        "accepted, its answer was lost" if arrived else NEVER_ARRIVED,
+        "accepted",
+    ]
+    assert sum("cannot be read" in refusal for refusal in course.refusals) == 2
+
+
+def test_an_order_that_can_never_be_looked_up_is_never_sent_again(bench: Bench) -> None:
+    bench.account.hold("ETHUSDT", "-2")
+    bench.fault(f"{ORDER}.*BTCUSDT", drop=True)
+    bench.says("GET /fapi/v1/order", -1102, times=None)
+    course = bench.flatten(deadline=2)
+    assert not course.reached and bench.account.position("ETHUSDT") == 0
+    assert [it["symbol"] for it in bench.sent()] == ["BTCUSDT", "ETHUSDT"]
+    assert "deadline" in course.problem and "-1102" in course.refusals[-1]
+
+
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize(
     "answer",

@@ -19,6 +19,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._operation impor
 
 from tests.peers.exchange.books import BUY, LONG, SELL, SHORT
 from tests.peers.exchange.bybit_forms import OF_POSITION
+from tests.peers.exchange.server import Key
 from tests.peers.exchange.wire import Answer
 from tests.unit.plugins.module_utils._exposure.bybit_bench import (
     BTC,
@@ -264,6 +265,23 @@ def test_a_key_is_proven_to_be_of_one_environment(bench: Bench) -> None:
     with pytest.raises(WrongKey):
         bench.open("testnet").calls.read(bench.open("testnet").probe)
     assert bench.sent() == []
+
+
+@pytest.mark.parametrize("code", [10005, 10008, 10010])
+def test_a_key_that_is_refused_from_here_is_not_said_to_be_of_no_environment(bench: Bench, code: int) -> None:
+    """For what it may not do, for its account, or for this address."""
+    if code == 10010:
+        bench.exchange.add_key(Key("thekey", "thesecret", "production", from_here=False))
+    else:
+        bench.says(POSITIONS, code)
+    with pytest.raises(OperationError, match=rf"cannot be read \(.*{code}.*; it refuses this key from here") as raised:
+        Claim("bybit", "production", bench.base_url, KEYS).check(deadline=10**9)
+    assert not isinstance(raised.value, WrongKey)
+
+
+def test_an_environment_that_refuses_a_key_from_here_may_know_it(bench: Bench) -> None:
+    bench.says(POSITIONS, 10010, skip=1)
+    assert Claim("bybit", "production", bench.base_url, KEYS).check(deadline=10**9) == ["demo"]
 
 
 # Closing

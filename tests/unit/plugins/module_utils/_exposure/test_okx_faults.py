@@ -266,6 +266,14 @@ def test_50101_tells_for_certain_that_a_key_is_of_the_other_environment(bench: B
     assert asked == {("GET", "/api/v5/trade/orders-pending?instType=SWAP&limit=1")}
 
 
+def test_a_key_that_is_refused_from_here_is_not_said_to_be_of_no_environment(bench: Bench) -> None:
+    bench.exchange.add_key(Key("key-2", "secret-2", "production", Account(markets()), "phrase-2", from_here=False))
+    of = {"api_key": "key-2", "api_secret": "secret-2", "api_passphrase": "phrase-2"}
+    with pytest.raises(OperationError, match=r"cannot be read \(.*50110.*; it refuses this key from here") as raised:
+        Claim("okx", "production", bench.url, of).check(time.monotonic() + 10)
+    assert not isinstance(raised.value, WrongKey)
+
+
 def test_the_header_of_the_demo_is_sent_there_alone() -> None:
     client = ccxt.okx({"headers": {"X-Simulated-Trading": "1", "other": "stays"}})
     Module.point(client, "production", "http://127.0.0.1:1")

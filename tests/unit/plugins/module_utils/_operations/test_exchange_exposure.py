@@ -128,6 +128,16 @@ def test_a_second_time_changes_nothing(desk: Desk) -> None:
     assert len(state_of(outcome)["proof"]["clean_at"]) == 2
 
 
+def test_what_comes_after_a_first_reading_that_is_clean_is_closed_in_time(desk: Desk) -> None:
+    desk.run()
+    desk.exchange.fault("positionRisk", skip=2, before=lambda: desk.account.enter(BTC, "0.5"))
+    outcome = desk.run()
+    assert outcome.status == "changed", outcome.message
+    assert outcome.message == "close long 0.5 BTC/USDT:USDT (notional 30000.00)"
+    assert desk.account.flat
+    assert len(state_of(outcome)["proof"]["clean_at"]) == 2
+
+
 def test_check_mode_reads_and_shows_what_it_would_send(desk: Desk) -> None:
     outcome = desk.run(check=True, confirm_environment=None)
     assert outcome.status == "changed"
@@ -275,23 +285,68 @@ def kept(path: Path, *credentials: tuple[dict[str, str], bool]) -> str:
     return str(path / "kept.json")
 
 
-def of_config(path: Path, credentials: dict[str, str]) -> dict[str, Any]:
-    """Options for those in the bot's config."""
-    (path / "exchange.yaml").write_text(json.dumps({"exchanges": {"binance": credentials}}))
+def of_config(path: Path, credentials: dict[str, str], testnet: bool | None = None) -> dict[str, Any]:
+    """Options for those in the bot's config, beside a switch unless ``testnet`` is None."""
+    switch = {} if testnet is None else {"testnet": testnet}
+    (path / "exchange.yaml").write_text(json.dumps({"exchanges": {"binance": {**switch, **credentials}}}))
     key = "exchanges.binance.{field}"
     return {"credentials": None, "credentials_path": str(path / "exchange.yaml"), "credentials_key": key}
 
 
-@pytest.mark.parametrize("present", [TESTNET_KEY, {}, {"api_key": TESTNET_KEY["api_key"]}])
+UNKNOWN = {"api_key": "CANARY-unknown-key", "api_secret": "CANARY-unknown-secret"}
+
+
+@pytest.mark.parametrize(
+    ("present", "testnet"),
+    [
+        (TESTNET_KEY, True),
+        (TESTNET_KEY, None),
+        (UNKNOWN, True),
+        ({}, True),
+        ({"api_key": TESTNET_KEY["api_key"]}, True),
+    ],
+)
 def test_once_the_bot_is_on_testnet_what_was_replaced_opens_the_account(
-    desk: Desk, tmp_path: Path, present: dict[str, str]
+    desk: Desk, tmp_path: Path, present: dict[str, str], testnet: bool | None
 ) -> None:
     """A rollback that is run again after it: the last of production's, whatever testnet had since."""
     replaced = kept(tmp_path, (OLDER, False), (KEY, False), (TESTNET_KEY, True))
-    outcome = desk.run(**of_config(tmp_path, present), replaced_path=replaced)
+    outcome = desk.run(**of_config(tmp_path, present, testnet), replaced_path=replaced)
     assert outcome.status == "changed", outcome.message
     assert desk.account.flat
     assert state_of(outcome)["proof"]["not_known_in"] == ["testnet", "demo"]
+
+
+@pytest.mark.parametrize(
+    ("present", "testnet"), [(UNKNOWN, False), (UNKNOWN, None), ({}, False), ({}, None), (TESTNET_KEY, False)]
+)
+def test_what_was_replaced_is_left_alone_while_the_config_is_on_production(
+    desk: Desk, tmp_path: Path, present: dict[str, str], testnet: bool | None
+) -> None:
+    """Kept by an earlier rollback, it opens the account of another key that the bot had then."""
+    outcome = desk.run(**of_config(tmp_path, present, testnet), replaced_path=kept(tmp_path, (KEY, False)))
+    assert (outcome.status, desk.changing) == ("failed", [])
+    assert not desk.account.flat
+
+
+def test_the_switch_of_an_env_file_lies_beside_the_credentials(desk: Desk, tmp_path: Path) -> None:
+    replaced = {f"BINANCE_{name.upper()}": [{"value": value, "testnet": False}] for name, value in KEY.items()}
+    (tmp_path / "kept.json").write_text(json.dumps({"replaced": replaced}))
+    env, key = tmp_path / ".env", "BINANCE_{FIELD}"
+    of: dict[str, Any] = {"credentials": None, "credentials_path": str(env), "credentials_key": key}
+    lines = "".join(f"BINANCE_{name.upper()}={value}\n" for name, value in UNKNOWN.items())
+    for switch, status in (("false", "failed"), ("true", "changed")):
+        env.write_text(f"{lines}BINANCE_TESTNET={switch}\n")
+        assert desk.run(**of, replaced_path=str(tmp_path / "kept.json")).status == status
+
+
+def test_a_key_that_is_refused_from_here_is_no_other_environments(desk: Desk, tmp_path: Path) -> None:
+    """And no reason to try what was replaced, which works."""
+    desk.exchange.add_key(Key(UNKNOWN["api_key"], UNKNOWN["api_secret"], "production", from_here=False))
+    outcome = desk.run(**of_config(tmp_path, UNKNOWN, True), replaced_path=kept(tmp_path, (KEY, False)))
+    assert (outcome.status, desk.changing) == ("failed", [])
+    assert "production of binanceusdm cannot be read" in outcome.message and "-2015" in outcome.message
+    assert "it refuses this key from here: run it on the bot's host" in outcome.message
 
 
 def test_what_was_replaced_is_left_alone_where_the_config_opens_the_account(desk: Desk, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._exchange.kept_credentials import KeptCredentials
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import (
     Context,
     NotUndone,
@@ -159,6 +160,16 @@ def test_a_kept_production_credential_is_never_lost(config, kept):
         ("prod-canary-new", False),
     ]
     assert kept_in(kept)["exchanges.binance.api_secret"] == ["prod-canary-secret"]
+
+
+def test_the_production_credential_that_was_replaced_last_is_the_one_that_counts(config, kept):
+    """Over one that was there before it, too."""
+    for present in ("prod-canary-key", "prod-canary-new", "prod-canary-key"):
+        config.write_text(YAML.replace("prod-canary-key", present))
+        run(operation(config, credentials=TESTNET))
+    key = "exchanges.binance.api_key"
+    assert kept_in(kept)[key] == ["prod-canary-key", "prod-canary-new", "prod-canary-key"]
+    assert KeptCredentials(str(kept)).of_production(key) == "prod-canary-key"
 
 
 def test_a_step_killed_between_its_two_files_is_finished_by_the_next_run(config, kept):
