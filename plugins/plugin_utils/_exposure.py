@@ -32,6 +32,10 @@ NEEDED = (
     "halt_result",
 )
 """Variables of a bot."""
+KEYS = ("credentials", "replaced_path")
+"""How those options of an entry begin that say where a bot has its own keys of an account."""
+UNREADABLE = ()
+"""Like nothing that is read."""
 
 Variables = Mapping[str, Mapping[str, Any]]
 Step = Mapping[str, Any]
@@ -57,16 +61,21 @@ def shared_accounts(
     over = {bot for bot in own if is_closed(own[bot]["halt_result"])}
     accounts = {name: account for name, account in accounts.items() if not over.issuperset(account["bots"])}
     others = {bot: _own(variables, bot) for bot in everybody if bot not in own} if accounts else {}
+    trading = {bot: its for bot, its in {**others, **own}.items() if _holds(its) and (bot in others or bot in over)}
+    unnamed = [bot for bot in trading if _unnamed(variables[bot])] if accounts else []
     for name, account in accounts.items():
         members = [own[bot] for bot in account["bots"]]
-        account["acts"] = over.isdisjoint(account["bots"])
+        users = [bot for bot, its in trading.items() if its["botfleet_account"] == name]
+        account["acts"] = over.isdisjoint(users)
         reached = [bot for bot, its in zip(account["bots"], members) if from_controller(its) or _answered(its)]
-        outsiders = [bot for bot, its in others.items() if _trades(its) and its["botfleet_account"] == name]
         account["leader"] = next(iter(reached), None)
-        if sliced and not all(map(_exclusive, members)):
-            account["refused"] = _refused_in_slice(name)
-        else:
-            account["refused"] = _refused(name, account["leader"] and own[account["leader"]], outsiders)
+        exclusive = all(map(_exclusive, members))
+        account["refused"] = (
+            (_refused_in_slice(name) if sliced and not exclusive else "")
+            or ("" if reached else f"none of the bots that share the account {name} was reached")
+            or _described_otherwise(name, account["bots"], variables)
+            or _refused(name, members[0], [bot for bot in users if bot in others], [] if exclusive else unnamed)
+        )
     return accounts
 
 
@@ -80,16 +89,63 @@ def _answered(variables: Mapping[str, Any]) -> bool:
     return not came_to(variables["halt_result"])
 
 
-def _refused(name: str, leader: Mapping[str, Any] | None, outsiders: list[str]) -> str:
-    if leader is None:
-        return f"none of the bots that share the account {name} was reached"
-    named = [isinstance(entry, Mapping) and entry.get("symbols") for entry in leader["botfleet_exposure"]]
-    if outsiders and not all(named):
+def _described_otherwise(name: str, bots: list[str], variables: Variables) -> str:
+    """Why the proof of one would not be that of all."""
+    said = [_described(variables[bot]) for bot in bots]
+    other = next((bot for bot, its in zip(bots, said) if its != said[0]), None)
+    if other is None:
+        return ""
+    return (
+        f"{bots[0]} and {other} say different things of the account {name} (botfleet_exposure): "
+        "write it once, for a group"
+    )
+
+
+def _described(variables: Mapping[str, Any]) -> Any:
+    """What a bot says of an account, but for where its keys are: that these open the same one says its name."""
+    entries = _read(variables, "botfleet_exposure")
+    if not isinstance(entries, list):
+        return entries
+    return [
+        {key: its for key, its in entry.items() if not key.startswith(KEYS)} if isinstance(entry, dict) else entry
+        for entry in entries
+    ]
+
+
+def _refused(name: str, own: Mapping[str, Any], outsiders: list[str], unnamed: list[str]) -> str:
+    """Why it may be a bot's that goes on trading."""
+    entries = _read(own, "botfleet_exposure")
+    if all(isinstance(entry, Mapping) and entry.get("symbols") for entry in entries):
+        return ""
+    if outsiders:
         return (
             f"{', '.join(outsiders)} outside the scope share the account {name}: "
             "widen the scope, or name what is ours in symbols of botfleet_exposure"
         )
+    if unnamed:
+        return (
+            f"botfleet_account of {', '.join(unnamed)} cannot be templated, so nobody knows whether it is {name}: "
+            "mend it in the inventory"
+        )
     return ""
+
+
+def _unnamed(variables: Mapping[str, Any]) -> bool:
+    """Whether its account cannot be templated; ansible-core 2.18 leaves such a text as it is."""
+    account = _read(variables, "botfleet_account")
+    return account == UNREADABLE or "{{" in (account or "")
+
+
+def _read(of: Any, key: Any) -> Any:
+    """With all that is in it, which is templated no earlier than it is read, and may fail for a part of it."""
+    try:
+        found = of[key] if isinstance(of, list) else of.get(key)
+        found = found if found is None or isinstance(found, (Mapping, list)) else str(found)
+    except Exception:  # noqa: BLE001  # as in value
+        return UNREADABLE
+    if isinstance(found, Mapping):
+        return {it: _read(found, it) for it in found}
+    return [_read(found, it) for it in range(len(found))] if isinstance(found, list) else found
 
 
 def _refused_in_slice(name: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jinja2 import Undefined
+
 Result = Mapping[str, Any]
 PARTS = {
     "stages": ("name", "status", "seconds", "budget", "over_budget", "message"),
@@ -125,9 +127,10 @@ def running_tag(halt: Result | None) -> str | None:
 def value(variables: Any, name: str) -> Any:
     """A variable of a bot; None for what cannot be templated: one bot's must not cost the others anything."""
     try:
-        return variables.get(name)
+        found = variables.get(name)
     except Exception:  # noqa: BLE001  # what a template raises depends on the version of ansible-core
         return None
+    return None if isinstance(found, Undefined) else found  # to a filter, 2.19 and later give what raises when used
 
 
 def one_line(text: Any) -> str:

@@ -197,6 +197,29 @@ def test_a_neighbour_outside_the_scope_is_not_closed_along(fleet: Fleet) -> None
     assert (fleet.page("qt-10") or {}).get("trading")
 
 
+def test_a_neighbour_of_which_nobody_knows_the_account_is_not_closed_along(fleet: Fleet) -> None:
+    share(fleet)
+    fleet.overrides["qt-10"] = {"botfleet_account": "{{ nobody_says }}"}
+    before = held(fleet, "qt-1")
+    run = fleet.rollback(scope="qt-1")
+    assert run.code == 2 and held(fleet, "qt-1") == before
+    assert "botfleet_account of qt-10 cannot be templated" in run.bot("qt-1")["failure"]
+
+
+def test_bots_that_say_different_things_of_their_account_are_both_exposed(fleet: Fleet) -> None:
+    """What is closed is what one of them says: the other's positions would be left, and called flat."""
+    share(fleet)
+    (first, *_), before = fleet.overrides["qt-1"]["botfleet_exposure"], held(fleet, "qt-1")
+    for bot, coin in ("qt-1", "BTC"), ("qt-10", "ETH"):
+        fleet.overrides[bot]["botfleet_exposure"] = [{**first, "symbols": [f"{coin}/USDT:USDT"]}]
+    run = fleet.rollback(scope=TRADERS)
+    assert run.code == 2 and held(fleet, "qt-1") == before
+    for bot in ("qt-1", "qt-10"):
+        row = run.bot(bot)
+        assert (row["safe"], row["process"], row["exposure"]["state"]) == (False, "stopped", "unproven")
+        assert "qt-1 and qt-10 say different things of the account desk (botfleet_exposure)" in row["failure"]
+
+
 def test_a_slice_of_a_job_flattens_only_what_is_exclusive(fleet: Fleet) -> None:
     """AWX says so by the names alone: the job that holds the slices is called like the template."""
     share(fleet)

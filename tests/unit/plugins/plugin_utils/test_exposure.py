@@ -13,6 +13,7 @@ from ansible_collections.tradeops.botfleet.plugins.plugin_utils._exposure import
     exposure_of,
     shared_accounts,
 )
+from jinja2 import StrictUndefined
 
 POSITION = {"symbol": "BTC/USDT:USDT", "side": "long", "contracts": "2", "notional": 100.5}
 ORDER = {"symbol": "BTC/USDT:USDT", "id": "1", "kind": "regular", "side": "buy", "reduces": False, "amount": "1"}
@@ -226,3 +227,96 @@ def test_a_bot_outside_the_scope_that_uses_the_account_refuses_it() -> None:
     own["z"]["botfleet_holds_positions"] = False
     own["a"]["botfleet_exposure"] = [ENTRY]
     assert shared_accounts(["a"], own, ["a", "z"])["main"]["refused"] == ""
+
+
+class Broken(dict[str, Any]):
+    """Variables of a bot, of which some cannot be templated; or a value that is read through no earlier than needed."""
+
+    def __init__(self, variables: dict[str, Any], *broken: str) -> None:
+        super().__init__(variables)
+        self.broken = broken
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in self.broken:
+            raise ValueError("'desk' is undefined")
+        return super().get(name, default)
+
+
+BTC, ETH = ({**ENTRY, "symbols": [f"{coin}/USDT:USDT"]} for coin in ("BTC", "ETH"))
+OVER = {**result(), "closed": True}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([BTC], [ETH]), ([ENTRY], [ENTRY, BTC]), ([ENTRY], [Broken(ETH, "symbols")])],
+)
+@pytest.mark.parametrize("halt", [result(), UNREACHABLE, OVER])
+def test_bots_that_describe_their_account_otherwise_are_not_flat_by_the_proof_of_one(
+    first: Any, second: Any, halt: Any
+) -> None:
+    own = {"a": shared(botfleet_exposure=first), "b": shared(botfleet_exposure=second, halt_result=halt)}
+    accounts = shared_accounts(["a", "b"], own, ["a", "b"])
+    sentence = "a and b say different things of the account main (botfleet_exposure): write it once, for a group"
+    assert accounts["main"]["refused"] == sentence
+    for name in own:
+        own[name] |= {"halt_accounts": accounts, "halt_account_result": {"skipped": True}}
+        found = exposure_of(name, own)
+        assert (found["state"], found["why"]) == ("unproven", sentence)
+
+
+def test_each_bot_may_have_its_own_keys_of_the_account() -> None:
+    own = {
+        name: shared(
+            botfleet_exposure=[{**BTC, "credentials_path": f"/srv/{name}/exchange.yaml", "replaced_path": f"/{name}"}],
+            botfleet_exchange_credentials={"bybit": {"apiKey": name}},
+        )
+        for name in "ab"
+    }
+    assert shared_accounts(["a", "b"], own, ["a", "b"])["main"]["refused"] == ""
+
+
+def test_what_none_of_them_can_say_is_said_alike() -> None:
+    """The step of that entry fails, and no other."""
+    own = {name: shared(botfleet_exposure=[BTC, Broken(ETH, "credentials_path")]) for name in "ab"}
+    assert shared_accounts(["a", "b"], own, ["a", "b"])["main"]["refused"] == ""
+
+
+@pytest.mark.parametrize("undeclared", [{"botfleet_exposure": []}, {"botfleet_exposure": None}])
+def test_a_bot_outside_the_scope_uses_the_account_that_it_names_whatever_else_it_says(
+    undeclared: dict[str, Any],
+) -> None:
+    own = {"a": shared(), "z": shared(halt_result=None, **undeclared)}
+    assert "z outside the scope share" in shared_accounts(["a"], own, ["a", "z"])["main"]["refused"]
+    own["z"]["botfleet_account"] = "other"
+    assert shared_accounts(["a"], own, ["a", "z"])["main"]["refused"] == ""
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        Broken(shared(), "botfleet_account"),
+        shared(botfleet_account=StrictUndefined(name="desk")),
+        shared(botfleet_account="{{ desk }}"),
+    ],
+    ids=["raises", "2.19", "2.18"],
+)
+def test_a_bot_of_which_nobody_knows_the_account_may_use_any(stranger: dict[str, Any]) -> None:
+    own = {"a": shared(), "z": stranger}
+    sentence = "botfleet_account of z cannot be templated, so nobody knows whether it is main: mend it in the inventory"
+    assert shared_accounts(["a"], own, ["a", "z"])["main"]["refused"] == sentence
+    assert shared_accounts(["a", "z"], own, ["a", "z"])["main"]["refused"] == "", "it was halted"
+    stranger["halt_result"] = OVER
+    assert shared_accounts(["a", "z"], own, ["a", "z"])["main"]["refused"] == sentence, "it trades again"
+    own["a"]["botfleet_exposure"] = [BTC]
+    assert shared_accounts(["a"], own, ["a", "z"])["main"]["refused"] == ""
+    own["a"] |= {"botfleet_exposure": [ENTRY], "botfleet_account_exclusive": True}
+    own["a"]["botfleet_exposure_from"] = "controller"
+    assert shared_accounts(["a"], own, ["a", "z"])["main"]["refused"] == "", "no other bot uses it"
+    own["a"] = shared()
+    stranger["botfleet_holds_positions"] = False
+    assert shared_accounts(["a"], own, ["a", "z"])["main"]["refused"] == ""
+
+
+def test_nothing_is_closed_of_a_bot_that_may_trade_again_and_declares_nothing() -> None:
+    own = {"a": shared(), "b": shared(halt_result=OVER, botfleet_exposure=[])}
+    assert shared_accounts(["a", "b"], own, ["a", "b"])["main"]["acts"] is False
