@@ -12,6 +12,7 @@ import glob
 import json
 import os
 import re
+import stat
 import sys
 import sysconfig
 import time
@@ -28,6 +29,7 @@ Facts = dict[str, Any]
 IMPORTS = "import jmespath, redis, ruamel.yaml"
 DROP_IN = "/etc/systemd/system/{unit}.d/botfleet.conf"
 CONDITION = re.compile(r"(Condition\w+)\s*=\s*(.*)")
+LINES = ("RequiresMountsFor=", "ExecCondition=")
 AGENT = re.compile(r"[0-9a-f]{64}\.pyz")
 
 
@@ -104,9 +106,13 @@ def environment(state_dir: str) -> Facts:
 
 
 def agents(state_dir: str) -> dict[str, bool]:
-    """The agents that are what their name says, by digest, and whether each is compiled for this Python."""
+    """The agents that a controller would take, by digest, and whether each is compiled for this Python.
+
+    Those are what their name says, and nobody else may have written them.
+    """
     directory = os.path.join(state_dir, "agent")
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) and _ours(directory) else []
+    names = [name for name in names if _ours(os.path.join(directory, name))]
     digests = [name[: -len(".pyz")] for name in names if AGENT.fullmatch(name)]
     return {
         digest: any(name.startswith(f"{digest}.{sys.implementation.cache_tag}.") for name in names)
@@ -119,7 +125,7 @@ def read_unit(name: str) -> Facts:
     """What systemd says of a unit, None of a host that it does not run.
 
     conditions: those with ``|`` that are not ours; one of them that holds would start a bot that was halted
-    ours: the conditions of our drop-in, None if it is not there
+    ours: the lines of our drop-in; None if it is not there
     loaded: whether systemd knows our drop-in as it is on disk
     """
     if not UNIT.fullmatch(name):
@@ -147,7 +153,7 @@ def read_unit(name: str) -> Facts:
 
 
 def triggering(text: str, drop_in: str) -> tuple[list[str], list[str] | None]:
-    """From what ``systemctl cat`` prints, the conditions with ``|`` of all other files, and those of the drop-in."""
+    """From what ``systemctl cat`` prints, the conditions with ``|`` of other files, and the lines of the drop-in."""
     others: list[str] = []
     ours: list[str] | None = None
     inside = False
@@ -161,6 +167,8 @@ def triggering(text: str, drop_in: str) -> tuple[list[str], list[str] | None]:
             ours = ours and []
         elif found and found[2].startswith("|"):
             (ours if inside and ours is not None else others).append(f"{found[1]}={found[2]}")
+        elif inside and ours is not None and line.startswith(LINES):
+            ours.append(line)
     return others, ours
 
 
@@ -171,8 +179,11 @@ def newest(pattern: str) -> Facts | None:
     """
     found = []
     for path in glob.glob(absolute_path("database_backup", pattern)):
-        status = os.stat(path)
-        size = None if os.path.isdir(path) else status.st_size
+        try:
+            status = os.stat(path)
+        except OSError:  # a link that leads nowhere, or it was rotated away since
+            continue
+        size = None if stat.S_ISDIR(status.st_mode) else status.st_size
         found.append({"path": path, "age_seconds": round(time.time() - status.st_mtime), "bytes": size})
     return min(found, key=lambda backup: float(str(backup["age_seconds"])), default=None)
 
@@ -189,6 +200,12 @@ def rehearsal(path: str) -> Facts | None:
             age = round(time.time() - os.stat(results).st_mtime)
             found.append({"rollback_id": os.path.basename(os.path.dirname(results)), "age_seconds": age})
     return min(found, key=lambda rollback: int(rollback["age_seconds"]), default=None)
+
+
+def _ours(path: str) -> bool:
+    """What starts an agent has the same rule (plugin_utils/_agent.py)."""
+    status = os.lstat(path)
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o22
 
 
 def _systemctl(*arguments: str) -> str:

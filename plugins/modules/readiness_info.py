@@ -87,8 +87,8 @@ environment:
   returned: success
   type: dict
 agents:
-  description: The agents that are there and are what their names say, by digest, and whether each is compiled for this
-    Python.
+  description: The agents that are there, are what their names say and can be written by nobody else, by digest, and
+    whether each is compiled for this Python.
   returned: success
   type: dict
 unit:
@@ -114,7 +114,7 @@ unit:
       type: list
       elements: str
     ours:
-      description: The conditions of that drop-in, null if it is not there.
+      description: The lines of that drop-in. Null if it is not there.
       returned: always
       type: list
       elements: str

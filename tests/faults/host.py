@@ -11,13 +11,13 @@ import os
 import signal
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from .oracle import Bot
 
 ORDERS = "/run/botfleet-faults"
-PYTHON = "/usr/lib/python3.11/sitecustomize.py"
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 COMMAND = "/usr/bin/python3 -B quantum_trader.py --bot trader --port 8000"
 DROP_INS = "/run/systemd/system/trader.service.d"
@@ -75,12 +75,17 @@ class Host:
 
     def order(self, what: str, text: str) -> None:
         """Have its Python do what saboteur.py says."""
-        self._copy(SABOTEUR, PYTHON)
+        self._copy(SABOTEUR, f"{self._library}/sitecustomize.py")
         self.run(f"mkdir -p {ORDERS}; echo '{text}' > {ORDERS}/{what}")
 
     def forget_orders(self) -> None:
         """Its Python tells the truth again."""
         self.run(f"rm -rf {ORDERS}")
+
+    @cached_property
+    def _library(self) -> str:
+        """Where its Python's own modules lie; asked without site, which would run a sitecustomize that lies."""
+        return self.run("/usr/bin/python3 -S -c 'import sysconfig; print(sysconfig.get_path(\"stdlib\"))'")
 
     def _copy(self, source: Path, target: str) -> None:
         podman("cp", str(source), f"{self.container}:{target}")

@@ -7,43 +7,43 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.peers.ssh import Proxy
-
 from .host import ORDERS, STATE, Host
+from .lines import Line
 from .night import Break, Fault, Outcome
 
 ASK = "echo 'ops:CANARY-sudo' | chpasswd; sed -i 's/NOPASSWD: //' /etc/sudoers.d/ops"
 ASK_NO_MORE = "sed -i 's/) ALL$/) NOPASSWD: ALL/' /etc/sudoers.d/ops"
 
 
-def away(delay: float) -> Callable[[Host], dict[str, Any]]:
-    """Have the host so many seconds away."""
-
-    def act(host: Host) -> dict[str, Any]:
-        return {"ansible_host": "127.0.0.1", "ansible_port": Proxy((host.address, 22), delay).port}
-
-    return act
+def away(host: Host) -> dict[str, Any]:
+    """Have the host 300 ms away."""
+    return behind(AWAY, Line((host.address, 22), DELAY))
 
 
 def stalling(host: Host) -> dict[str, Any]:
     """Have nothing pass for 1 s out of 2."""
-    proxy = Proxy((host.address, 22))
+    line = Line((host.address, 22))
 
     def misbehave() -> None:
         while True:
             time.sleep(1)
-            proxy.stall()
+            line.stall()
             time.sleep(1)
-            proxy.resume()
+            line.resume()
 
     threading.Thread(target=misbehave, daemon=True).start()
-    return {"ansible_host": "127.0.0.1", "ansible_port": proxy.port}
+    return behind(STALLS, line)
+
+
+def behind(fault: str, line: Line) -> dict[str, Any]:
+    """Have the host reached through a line, which tells later what it held back."""
+    LINES[fault] = line
+    return {"ansible_host": "127.0.0.1", "ansible_port": line.port}
 
 
 def clock(ahead: int) -> Fault:
@@ -64,11 +64,14 @@ def call_it_3_8(host: Host) -> None:
 
 FORGET = f"rm -rf {ORDERS}"
 AGENT = f"{STATE}/agent"
+AWAY, STALLS = "300 ms away", "a line that stalls"
+DELAY = 0.15  # s, each way
+LINES: dict[str, Line] = {}
 CLOCKS = {"clock an hour ahead": 3600, "clock an hour behind": -3600}
 FAULTS = {
     **{name: clock(ahead) for name, ahead in CLOCKS.items()},
-    "300 ms away": Fault("restored", away(0.15)),
-    "a line that stalls": Fault("restored", stalling),
+    AWAY: Fault("restored", away),
+    STALLS: Fault("restored", stalling),
     "sudo asks for a password": untouched("did not answer: .*password", ASK, ASK_NO_MORE),
     "sudo asks for a password, which is given": Fault(
         "restored", ASK, ASK_NO_MORE, variables={"ansible_become_password": "CANARY-sudo"}
@@ -99,3 +102,15 @@ def test_the_clock_was_off(night: dict[str, Outcome], fault: str) -> None:
     assert first["decided_at"] is not None
     here, there = (datetime.fromisoformat(first[name]) for name in ("decided_at", "at"))
     assert abs((there - here).total_seconds() - CLOCKS[fault]) < 600
+
+
+@pytest.mark.usefixtures("night")
+def test_the_host_was_away() -> None:
+    """By the time that each piece was under way in the proxy, in either direction."""
+    assert LINES[AWAY].held and min(LINES[AWAY].held) >= DELAY
+
+
+@pytest.mark.usefixtures("night")
+def test_the_line_stalled() -> None:
+    """By the pieces that came while it did, and were passed on when it was over."""
+    assert LINES[STALLS].stalled > 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.peers.demo import wait_for
 
-from .fleet import Controller, Fleet
+from .fleet import HOSTS, Controller, Fleet
 from .host import STATE
 from .oracle import NOT_RESTORED
 from .recovery import applied_twice, assert_restored, starts
@@ -67,6 +67,9 @@ def test_a_reboot_in_the_middle_of_revert(fleet: Fleet, tmp_path: Path) -> None:
     lost.reboot()
     run = first.read(process.wait(timeout=120), "rb-boot")
     assert run.code == NOT_RESTORED and not run.bot(lost.name)["restored"], run.output
+    failure = run.bot(lost.name)["failure"]
+    assert failure.startswith(("unreachable: ", "did not answer: ")), failure
+    assert f"{HOSTS - 1} of {HOSTS} bots restored; EXPOSED: {lost.name}" in run.output, run.output
     assert fleet.contradictions(run) == {}
     reading = fleet.readings()[lost.name]
     assert not reading.running and not reading.trading

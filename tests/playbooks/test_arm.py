@@ -11,8 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,26 @@ class Armed:
         return entry["ok"], entry["says"]
 
 
+@contextmanager
+def always_there(path: Path) -> Iterator[None]:
+    """Look again and again: at no moment it is missing."""
+    over, missing = threading.Event(), []
+
+    def look() -> None:
+        while not over.wait(0.001):
+            if not path.exists():
+                missing.append(time.monotonic())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert not missing
+
+
 def test_all_that_a_rollback_needs_is_brought_once(fleet: Fleet) -> None:
     """S2.3: reported without being touched, armed, and armed again without a change; then as root of one bot alone."""
     before = fleet.fingerprint()
@@ -126,8 +148,10 @@ def test_what_flattens_accounts_is_brought_where_a_bot_needs_it(fleet: Fleet) ->
     lacks = f"{python.parents[1]} has no ccxt, which botfleet_exposure needs"
     assert check.point("tn-1", "armed") == (False, lacks) and check.point("qt-1", "armed")[0]
 
-    armed = Armed(fleet, **only)
+    with always_there(python.parents[1]):
+        armed = Armed(fleet, **only)
     assert armed.code == 0 and "(item=ccxt-" in armed.output, armed.output
+    assert sorted(path.name for path in (fleet.root / "state").iterdir()) == ["agent", "qt-1", "tn-1", "venv"]
     ok, said = armed.point("tn-1", "accounts")
     assert not ok and "the environment (API_KEY, API_SECRET) has no api_key and no api_secret" in said
     subprocess.run([python, "-I", "-c", "import ccxt, jmespath, ruamel.yaml; ccxt.binanceusdm()"], check=True)
@@ -136,6 +160,18 @@ def test_what_flattens_accounts_is_brought_where_a_bot_needs_it(fleet: Fleet) ->
         again = Armed(fleet, *arguments, **only)
         assert (again.code, again.changed()) == (0, {}), again.output
         assert fleet.fingerprint() == before
+
+
+def test_an_agent_that_others_may_write_is_brought_anew(fleet: Fleet) -> None:
+    """S2.3: each run would silently take the module instead."""
+    only: dict[str, Any] = {"arm_required": ["armed"]}
+    assert Armed(fleet, **only).code == 0
+    agent = fleet.root / "state" / "agent"
+    subprocess.run(["chmod", "-R", "g+w", agent], check=True)
+    check = Armed(fleet, "--check", **only)
+    assert check.point("tn-1", "armed") == (False, "the agent of this version is not there"), check.output
+    assert Armed(fleet, **only).code == 0
+    assert [path.stat().st_mode & 0o777 for path in (agent, *agent.iterdir())] == [0o755, 0o644, 0o644]
 
 
 def test_the_config_of_the_version_that_runs_is_kept(fleet: Fleet) -> None:

@@ -21,6 +21,8 @@ from .._operation import OperationError
 from .detach import start_detached
 
 UNIT = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_:.@\\-]*")
+EXEC_CONDITION = "condition"
+"""What systemd calls the state in which a unit's ExecCondition is carried out, after which its other commands come."""
 PATH_CONDITION = re.compile(r"^ConditionPathExists=(\|?)(!?)(/.*)$", re.MULTILINE)
 SYSTEMCTL_TIMEOUT = 15.0
 LOG_TIMEOUT = 5.0
@@ -180,9 +182,10 @@ class SystemdManager(Manager):
         """
         while True:
             shown = self._show()
-            if shown["ActiveState"] != "inactive" or _since(shown, "InactiveExit", asked):
+            begun = shown["ActiveState"] != "inactive" or _since(shown, "InactiveExit", asked)
+            if begun and shown["SubState"] != EXEC_CONDITION:
                 return
-            if not shown.get("Job"):
+            if not begun and not shown.get("Job"):
                 break
             if time.monotonic() - asked > timeout:
                 return

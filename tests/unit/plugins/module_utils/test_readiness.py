@@ -30,6 +30,7 @@ from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.sta
 
 DROP_IN = "/etc/systemd/system/mm.service.d/botfleet.conf"
 OURS = "ConditionPathExists=|!/var/lib/botfleet/mm/halted"
+MOUNTS = 'RequiresMountsFor="/var/lib/botfleet/mm"'
 
 
 def test_a_bare_host(tmp_path: Path) -> None:
@@ -73,6 +74,14 @@ def test_the_newest_backup_counts(tmp_path: Path) -> None:
     (tmp_path / "pre-3.sql").mkdir()
     assert newest(f"{tmp_path}/pre-*.sql") == {"path": f"{tmp_path}/pre-3.sql", "age_seconds": 0, "bytes": None}
     assert newest(f"{tmp_path}/none*") is None
+
+
+def test_a_backup_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    """S2.3, S1.7: a link whose target was rotated away costs neither the other backups nor the whole report."""
+    (tmp_path / "latest.sql").symlink_to(tmp_path / "rotated.sql")
+    assert newest(f"{tmp_path}/*.sql") is None
+    (tmp_path / "pre-1.sql").write_text("SELECT 1;")
+    assert (newest(f"{tmp_path}/*.sql") or {})["path"] == f"{tmp_path}/pre-1.sql"
 
 
 def test_only_a_rollback_that_was_proven_to_its_end_is_a_rehearsal(tmp_path: Path) -> None:
@@ -119,6 +128,25 @@ def test_an_agent_counts_only_if_it_is_what_its_name_says(tmp_path: Path) -> Non
     assert agents(str(tmp_path)) == {digest: True}
 
 
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+def test_an_agent_that_others_may_write_counts_as_none(tmp_path: Path, mode: int) -> None:
+    """Each run would take the module instead, and say nothing of it."""
+    directory = tmp_path / "agent"
+    directory.mkdir(mode=0o755)
+    digest = hashlib.sha256(b"whole").hexdigest()
+    agent = directory / f"{digest}.pyz"
+    twin = directory / f"{digest}.{sys.implementation.cache_tag}.{'1' * 64}.pyz"
+    for path in (agent, twin):
+        path.write_bytes(b"whole")
+        path.chmod(0o644)
+    for path, left in ((directory, {}), (agent, {}), (twin, {digest: False})):
+        was = path.stat().st_mode
+        path.chmod(was | mode)
+        assert agents(str(tmp_path)) == left
+        path.chmod(was)
+    assert agents(str(tmp_path)) == {digest: True}
+
+
 def test_an_environment_that_imports_nothing_is_a_problem(tmp_path: Path) -> None:
     """A Python that was upgraded since, a file that is gone: what it was made from says nothing about that."""
     (tmp_path / "venv").mkdir()
@@ -149,6 +177,7 @@ def test_an_environment_that_imports_nothing_is_a_problem(tmp_path: Path) -> Non
         (f"# /lib/mm.service\n[Unit]\n\n# {DROP_IN}\n[Unit]\n{OURS}\n", [], [OURS]),
         (f"# {DROP_IN}\n[Unit]\n{OURS}\n# /etc/z.conf\n[Unit]\nConditionHost=|a\n", ["ConditionHost=|a"], [OURS]),
         (f"# {DROP_IN}\n[Unit]\n{OURS}\n# /etc/z.conf\n[Unit]\nConditionHost=\n", [], []),
+        (f"# /lib/mm.service\n[Unit]\nRequiresMountsFor=/srv\n# {DROP_IN}\n{MOUNTS}\n{OURS}\n", [], [MOUNTS, OURS]),
     ],
 )
 def test_conditions_of_a_unit(text: str, others: list[str], ours: list[str] | None) -> None:
