@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jinja2 import Undefined
+
 from ..module_utils._transaction.request import DATA
 from ._results import came_to, is_closed, one_line, process, step_of, value, whole
 
@@ -175,7 +177,12 @@ def _declared(bot: str, variables: Variables) -> Any:
 
 
 def _read(value: Any) -> Any:
-    """With all that is in it, which is templated no earlier than it is read."""
+    """With all that is in it, which is templated no earlier than it is read.
+
+    Of what cannot be templated 2.18 leaves the text, and 2.19 and later give what raises when it is used.
+    """
+    if isinstance(value, Undefined) or (isinstance(value, str) and "{{" in value):
+        raise ValueError("undefined")
     if isinstance(value, Mapping):
         return {key: _read(item) for key, item in value.items()}
     return [_read(item) for item in value] if isinstance(value, list) else value

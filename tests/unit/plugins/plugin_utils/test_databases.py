@@ -15,6 +15,7 @@ from ansible_collections.tradeops.botfleet.plugins.plugin_utils._databases impor
     shared_databases,
     waiting_for_data,
 )
+from jinja2 import StrictUndefined
 
 FILLS = {"name": "fills", "host": "db", "root": "/srv/questdb", "backups": "/backup/questdb"}
 DB: dict[str, Any] = {}
@@ -137,9 +138,17 @@ class Lazy(dict[str, Any]):
         raise ValueError("'questdb_unit' is undefined")
 
 
-@pytest.mark.parametrize("deep", [False, True])
-def test_a_stranger_whose_database_cannot_be_templated_may_be_using_it(deep: bool) -> None:
-    own = {"a": bot(), "z": Untemplatable(deep)}
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        *(Untemplatable(deep) for deep in (False, True)),
+        bot(botfleet_database="{{ questdb }}"),
+        bot(botfleet_database=StrictUndefined(name="questdb")),
+        bot(botfleet_database={**FILLS, "root": StrictUndefined(name="questdb_root")}),
+    ],
+)
+def test_a_stranger_whose_database_cannot_be_templated_may_be_using_it(stranger: dict[str, Any]) -> None:
+    own = {"a": bot(), "z": stranger}
     refused = found(own, ["a"])["fills"]["refused"]
     assert refused.startswith("botfleet_database of z cannot be templated, so nobody knows whether it is fills: mend")
     assert found(own, ["a"], restore=False)["fills"]["refused"] == "", "but it is backed up"
