@@ -249,9 +249,8 @@ class Transaction:
             present = self._runner.run(step, "plan")
             if present["status"] == "unchanged" or not self._reassert(stage):
                 drift = "" if present["status"] == "unchanged" else f"proven before, differs now: {present['message']}"
-                return self._report(
-                    stage, step, {**earlier, "status": "resumed", "message": drift, "seconds": present["seconds"]}
-                )
+                told = {"status": "resumed", "message": drift, "seconds": present["seconds"]}
+                return self._report(stage, step, {**earlier, **told, "proof": _as_it_is(earlier, present)})
         if stage.confirm_within and step.mode == "apply":
             problem = self._arm(stage)
             if problem:
@@ -384,3 +383,14 @@ class Transaction:
             "steps": self._steps,
             "safe": self._safety.read(resumed=self._journal.resume_begun()),
         }
+
+
+def _as_it_is(earlier: Result, present: Result) -> Any:
+    """The proof of an earlier run with what is read now, where both are told in the same words.
+
+    A position that was left to its stops need not have been there then.
+    """
+    proof, state = earlier["proof"], present["before"]
+    if isinstance(proof, dict) and isinstance(state, dict) and state.keys() <= proof.keys():
+        return {**proof, **state}
+    return proof

@@ -201,8 +201,9 @@ def test_what_is_told_is_heard_twice_a_second_at_most_and_the_newest_in_the_end(
         time.sleep(1.2)
         return {"long": "x" * 300_000}
 
+    began = time.monotonic()
     assert len(child.call(tells, 60, lambda news: heard.append(news["number"]))["long"]) == 300_000
-    assert heard[-1] == 999 and 2 <= len(heard) <= 5
+    assert heard[-1] == 999 and 2 <= len(heard) <= 2 * (time.monotonic() - began) + 2
 
 
 def test_a_thread_that_goes_on_telling_spoils_no_answer() -> None:

@@ -33,8 +33,9 @@ class Content(Operation):
     """A file's content; can be told to misbehave."""
 
     def observe(self) -> State:
-        path = Path(self.options["path"])
-        return {"content": path.read_text() if path.exists() else None}
+        path, told = Path(self.options["path"]), self.options.get("told")
+        state = {"content": path.read_text() if path.exists() else None}
+        return {**state, "told": Path(told).read_text()} if told else state
 
     def plan(self, before: State) -> Plan:
         wanted = self.options["content"]
@@ -283,6 +284,18 @@ def test_drift_is_reported_and_only_halt_reasserts(fleet: Fleet) -> None:
     assert statuses(result) == {"halt/flag": "changed", "revert/code": "resumed"}
     assert fleet.read("flag") == "off"
     assert "differs now" in result["steps"][1]["message"]
+
+
+def test_what_is_resumed_is_told_as_it_is_now(fleet: Fleet) -> None:
+    """S4.7: as a position that is left to its stops, where an earlier run proved that there was none."""
+    told = fleet.root / "told"
+    told.write_text("no position")
+    stages = [halt(fleet.step("flag", options={"told": str(told)}))]
+    (first,) = fleet.run(stages)["steps"]
+    told.write_text("one position")
+    (again,) = fleet.run(stages)["steps"]
+    assert (first["proof"]["told"], again["proof"]["told"]) == ("no position", "one position")
+    assert (again["status"], again["change"]) == ("resumed", first["change"])
 
 
 def test_halt_is_not_applied_again_once_resume_has_begun(fleet: Fleet) -> None:
