@@ -209,7 +209,7 @@ def test_a_neighbour_of_which_nobody_knows_the_account_is_not_closed_along(fleet
 def test_bots_that_say_different_things_of_their_account_are_both_exposed(fleet: Fleet) -> None:
     """What is closed is what one of them says: the other's positions would be left, and called flat."""
     share(fleet)
-    (first, *_), before = fleet.overrides["qt-1"]["botfleet_exposure"], held(fleet, "qt-1")
+    first, before = fleet.overrides["qt-1"]["botfleet_exposure"][0], held(fleet, "qt-1")
     for bot, coin in ("qt-1", "BTC"), ("qt-10", "ETH"):
         fleet.overrides[bot]["botfleet_exposure"] = [{**first, "symbols": [f"{coin}/USDT:USDT"]}]
     run = fleet.rollback(scope=TRADERS)
