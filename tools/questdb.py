@@ -118,7 +118,11 @@ def keep_classes() -> None:
             for statement in WORK:
                 ask(url, statement)
             server.terminate()
-            server.wait()
+            try:
+                server.wait(START_TIME)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
             if os.path.exists(kept):
                 os.replace(kept, CLASSES)
 

@@ -141,7 +141,7 @@ def _read(of: Any, key: Any) -> Any:
     try:
         found = of[key] if isinstance(of, list) else of.get(key)
         found = found if found is None or isinstance(found, (Mapping, list)) else str(found)
-    except Exception:  # noqa: BLE001  # as in value
+    except Exception:  # noqa: BLE001  # what a template raises depends on the version of ansible-core
         return UNREADABLE
     if isinstance(found, Mapping):
         return {it: _read(found, it) for it in found}

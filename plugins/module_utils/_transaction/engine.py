@@ -386,11 +386,10 @@ class Transaction:
 
 
 def _as_it_is(earlier: Result, present: Result) -> Any:
-    """The proof of an earlier run with what is read now, where both are told in the same words.
+    """The proof of an earlier run with what is read now, where that is as wanted and told in the same words.
 
     A position that was left to its stops need not have been there then.
     """
     proof, state = earlier["proof"], present["before"]
-    if isinstance(proof, dict) and isinstance(state, dict) and state.keys() <= proof.keys():
-        return {**proof, **state}
-    return proof
+    alike = isinstance(proof, dict) and isinstance(state, dict) and state.keys() <= proof.keys()
+    return {**proof, **state} if alike and present["status"] == "unchanged" else proof
