@@ -66,6 +66,12 @@ notional:
   description: Of all positions, in the quote currency.
   returned: success
   type: float
+not_known_in:
+  description: The environments that were asked and do not know the credentials.
+  returned: success
+  type: list
+  elements: str
+  sample: [testnet, demo]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -79,7 +85,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ACCOUNT, supports_check_mode=True, **ONE_PLACE)
     options = {**module.params, "strategy": "cancel_and_close"}
     try:
-        account = ExchangeExposure.reader(options, Context(check_mode=True)).observe()
+        reader = ExchangeExposure.reader(options, Context(check_mode=True))
+        account = {**reader.observe(), "not_known_in": reader.not_known_in()}
     except OperationError as error:
         module.fail_json(msg=str(error))
     account.pop("unwanted")

@@ -75,8 +75,8 @@ options:
     type: path
   require_flat:
     description:
-      - Before anything is changed, read each of O(accounts), and fail unless it is as its O(accounts[].strategy) wants.
-        Having no O(accounts) is a failure, too.
+      - Before anything is changed, read each of O(accounts), and fail unless it holds no position, and no order that
+        its O(accounts[].strategy) does not leave. Having no O(accounts) is a failure, too.
       - When nothing is to be changed, nothing is asked.
       - Check mode says what an account holds, which is no failure there, since the bot may still trade.
     type: bool
@@ -86,7 +86,8 @@ options:
       - Once the config is set for testnet, send a signed read with the present credentials to each environment of
         O(accounts), and fail unless they are those of O(accounts[].testnet_environment).
         So production credentials beside V(testnet=true) are found out.
-      - Only of accounts whose O(accounts[].credentials_path) is O(path). Nothing but reads is ever sent.
+      - The present credentials are those in O(path). Of an account of which it has none, RV(proof.unproven) says so.
+      - Nothing but reads is ever sent.
     type: bool
     default: false
   accounts:
@@ -112,6 +113,11 @@ options:
             or V(demo) where the exchange has no other.
         type: str
         choices: [testnet, demo]
+      name_in_config:
+        description:
+          - How O(path) and O(credentials) name the exchange, by default as O(accounts[].exchange) does.
+          - For O(prove_environment), of an account whose O(accounts[].credentials_path) is not O(path).
+        type: str
       credentials:
         description: See O(tradeops.botfleet.exchange_exposure#module:credentials).
         type: dict
@@ -263,8 +269,7 @@ change:
     accounts:
       description:
         - With O(require_flat) each account as it was read before that. C(account) is its exchange and environment,
-          C(state) V(flat), or V(guarded) where O(accounts[].strategy) leaves positions to their stops, and
-          C(not_known_in) the environments that do not know the credentials.
+          C(state) V(flat), and C(not_known_in) the environments that do not know the credentials.
       returned: always
       type: list
       elements: dict
@@ -286,6 +291,11 @@ proof:
       type: list
       elements: dict
       sample: [{"account": "binanceusdm testnet", "not_known_in": ["production", "demo"]}]
+    unproven:
+      description: With O(prove_environment) a sentence for each account of which O(path) has no credentials.
+      returned: always
+      type: list
+      elements: str
 """
 
 from ansible_collections.tradeops.botfleet.plugins.module_utils._module import run_module

@@ -11,7 +11,7 @@ from typing import Any
 from . import _exposure as exposures
 from ._results import is_closed, one_line, step_of, tag_to_go_back_to, unsafe_because, value
 
-NEEDED = ("revert_validation", "botfleet_kind", "botfleet_target_group", *exposures.NEEDED)
+NEEDED = ("revert_validation", "revert_credentials", "botfleet_kind", "botfleet_target_group", *exposures.NEEDED)
 HELD = "held at the barrier: "
 
 
@@ -35,8 +35,9 @@ def barrier(
     A bot whose rollback is closed passes whatever holds the others: it is only asked what came of it, and halt's
     stored result is of before.
 
-    variables: by bot, with ``halt_result``, ``revert_validation``, ``botfleet_kind``, what tells its exposure, and
-    ``botfleet_target_group`` where bots of a kind are not to be compared
+    variables: by bot, with ``halt_result``, ``revert_validation``, ``revert_credentials`` if the controller asked for
+    them, ``botfleet_kind``, what tells its exposure, and ``botfleet_target_group`` where bots of a kind are not to be
+    compared
     accept_guarded: whether one passes whose positions are left to their stops
     plan: with the step ids of each stage, by kind
     """
@@ -63,6 +64,7 @@ def barrier(
                 why[bot]
                 or _no_target(halts[bot], variables[bot], plan)
                 or _invalid(variables[bot].get("revert_validation"))
+                or _of_production(variables[bot].get("revert_credentials"))
             )
     decided = {bot: {"passes": not why[bot], "why": why[bot], "target": targets[bot]} for bot in bots}
     return {"bots": decided, "unsafe": unsafe, "held": {bot: reason for bot, reason in why.items() if reason}}
@@ -101,6 +103,19 @@ def _invalid(validation: Mapping[str, Any] | None) -> str:
     if not validation or not validation.get("failed"):
         return ""
     return f"refused before its revert: {one_line(validation.get('msg'))}"
+
+
+def _of_production(credentials: Mapping[str, Any] | None) -> str:
+    """Why the credentials that the switch to testnet would bring are not known to be a testnet's (S4.4)."""
+    for result in (credentials or {}).get("results") or []:
+        if result.get("failed"):
+            return f"its botfleet_testnet_credentials are not a testnet's: {one_line(result.get('msg'))}"
+        if not result.get("skipped") and "production" not in result["not_known_in"]:
+            return (
+                f"nothing shows that its botfleet_testnet_credentials of {result['account']} are not production's: "
+                "write {environment} in base_url of botfleet_exposure"
+            )
+    return ""
 
 
 def roll_goes_on(bots: list[str], variables: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -34,6 +34,7 @@ def entries(fleet: Fleet, bot: str, *exchanges: str) -> list[dict[str, Any]]:
             "exchange": venue,
             "credentials_path": str(fleet.path(bot) / "config" / "exchange.yaml"),
             "credentials_key": f"exchanges.{name}.{{field}}",
+            "name_in_config": name,
             "base_url": urls[name],
         }
         for name, venue in venues.items()
@@ -247,3 +248,16 @@ def test_a_bot_whose_host_is_gone_is_made_flat_from_the_controller(fleet: Fleet)
     assert run.bot("qt-10")["restored"]
     kept = Path(fleet.work, "ansible", "botfleet", "accounts", "account-desk")
     assert (kept / "open").read_text() == run.record["rollback_id"]
+
+
+def test_credentials_of_production_are_not_given_to_a_bot_that_goes_to_testnet(fleet: Fleet) -> None:
+    """S4.4: the controller shows whose they are, since its host may not ask; the bot waits, safe."""
+    share(fleet, botfleet_exposure_from="controller")
+    wrong = {f"api_{word}": f"CANARY-prod-binance-{word}-qt-1" for word in ("key", "secret")}
+    fleet.overrides["qt-10"]["botfleet_testnet_credentials"] = {"binance": wrong}
+    run = fleet.rollback(scope=TRADERS)
+    assert run.code == 2 and run.states() == {"qt-1": "restored", "qt-10": "safe"}
+    assert "its botfleet_testnet_credentials are not a testnet's: " in run.bot("qt-10")["failure"]
+    assert "are not of testnet, they are of production" in run.bot("qt-10")["failure"]
+    assert production(fleet, "qt-10") and not production(fleet, "qt-1")
+    assert "CANARY" not in run.output

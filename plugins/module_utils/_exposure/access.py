@@ -71,6 +71,11 @@ def has_all_environments(exchange: str, base_url: str | None) -> bool:
     return base_url is None or PLACEHOLDER in base_url or bool(venue_class(exchange).TOLD_BY_HEADER)
 
 
+def fields_of(exchange: str) -> list[str]:
+    """What credentials of an exchange consist of."""
+    return [field for field in FIELDS if field != "api_passphrase" or exchange == "okx"]
+
+
 def credentials(options: Mapping[str, Any]) -> dict[str, str]:
     """From the option, from the environment or from a file of the bot, by field; raises NoCredentials."""
     if options["credentials"]:
@@ -88,10 +93,10 @@ def credentials(options: Mapping[str, Any]) -> dict[str, str]:
         if absent:
             raise NoCredentials(f"{place} has no text at {' and none at '.join(absent)}: mend credentials_key")
     exchange = options["exchange"]
-    missing = [field for field in _fields(exchange) if not found.get(field)]
+    missing = [field for field in fields_of(exchange) if not found.get(field)]
     if missing:
         raise NoCredentials(f"{place} has no {' and no '.join(missing)} of {exchange}: give what it was issued with")
-    return {field: str(found[field]) for field in _fields(exchange)}
+    return {field: str(found[field]) for field in fields_of(exchange)}
 
 
 def replaced_credentials(options: Mapping[str, Any]) -> dict[str, str]:
@@ -132,10 +137,6 @@ def at(base_url: str, environment: str) -> str:
     return base_url.replace(PLACEHOLDER, environment).rstrip("/")
 
 
-def _fields(exchange: str) -> list[str]:
-    return [field for field in FIELDS if field != "api_passphrase" or exchange == "okx"]
-
-
 def _format(path: str) -> str:
     found = format_of(path)
     if found is None:
@@ -145,7 +146,7 @@ def _format(path: str) -> str:
 
 def _keys(options: Mapping[str, Any]) -> dict[str, Key]:
     """Where ``credentials_path`` holds each field."""
-    return {field: _key(options, field) for field in _fields(options["exchange"])}
+    return {field: _key(options, field) for field in fields_of(options["exchange"])}
 
 
 def _key(options: Mapping[str, Any], field: str) -> Key:

@@ -132,7 +132,7 @@ class ExchangeExposure(Operation):
         """The environments that do not know the credentials; raises OperationError unless the declared one does."""
         from .._exposure.environment import proven_credentials  # noqa: PLC0415  # as above
 
-        return proven_credentials(self.options, self._deadline())[1]
+        return self._opened[2] if self._opened else proven_credentials(self.options, self._deadline())[1]
 
     @property
     def _account(self) -> str:

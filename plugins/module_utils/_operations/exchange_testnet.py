@@ -11,10 +11,10 @@ from typing import Any
 
 from .._config.file import ConfigFile, dotted_key, format_of
 from .._config.node import Key, Node, Other, Wanted
+from .._exchange.accounts import Accounts
 from .._exchange.kept_credentials import KeptCredentials
 from .._exchange.keys import ExchangeKeys
-from .._exposure.access import ACCOUNT, environment_of_testnet, has_all_environments
-from .._operation import Context, NotUndone, Operation, OperationError, Plan, State, absolute_path
+from .._operation import Context, NotUndone, Operation, OperationError, Plan, State
 from .exchange_exposure import ExchangeExposure
 
 MASKED = "********"
@@ -63,6 +63,7 @@ class ExchangeTestnet(Operation):
             "options": {
                 **{name: option for name, option in ExchangeExposure.OPTIONS.items() if name not in SENDING},
                 "testnet_environment": {"type": "str", "choices": ["testnet", "demo"]},
+                "name_in_config": {"type": "str"},
             },
             **ExchangeExposure.CONSTRAINTS,
         },
@@ -77,10 +78,7 @@ class ExchangeTestnet(Operation):
         self._keys = ExchangeKeys(self._format, options)
         self._kept_path: str = options["keep_replaced"] or f"{self._path}.replaced"
         self._restart_required = False
-        paths = [name for name, option in ACCOUNT.items() if option["type"] == "path"]
-        for account in options["accounts"]:
-            given = [name for name in paths if account[name] is not None]
-            account.update({name: absolute_path(f"{name} of accounts", account[name]) for name in given})
+        self._accounts = Accounts(options["accounts"], context)
 
     def observe(self) -> State:
         """``exchanges``: by name, ``testnet`` and, of credentials given, ``given``, ``other`` or ``missing``.
@@ -129,62 +127,31 @@ class ExchangeTestnet(Operation):
         }
 
     def prove(self) -> State:
-        """``accounts``: those whose credentials were shown to be a testnet's, with ``account`` and ``not_known_in``."""
+        """``accounts``: those whose credentials were shown to be a testnet's, with ``account`` and ``not_known_in``.
+
+        ``unproven``: why those of others were not, as the config has none of theirs.
+        """
         config = self._read()
         wrong = self._pending(config)
         if wrong:
             raise OperationError(f"{_names(wrong)} in {self._path} are not set for testnet: production is in reach")
-        return {**self._state(config), "accounts": self._testnet_accounts()}
+        wanted = self.options["prove_environment"]
+        accounts, unproven = self._accounts.on_testnet(config, self._keys) if wanted else ([], [])
+        return {**self._state(config), "accounts": accounts, "unproven": unproven}
 
     def undo(self, change: State) -> str:
         kept = f"; the production credentials are kept in {change['kept']}" if change.get("kept") else ""
         raise NotUndone(f"{change['path']} stays on testnet, only re-activation brings production back{kept}")
 
     def _flat_accounts(self) -> tuple[list[State], list[str]]:
-        """With ``require_flat`` the accounts, read as what their strategies want; OperationError unless they are.
-
-        In check mode the bot may still trade, so that what it holds is no error, but the second list.
-        """
+        """With ``require_flat`` the accounts, read as what their strategies want; OperationError unless they are."""
         if not self.options["require_flat"]:
             return [], []
         if not self.options["accounts"]:
             raise OperationError(
                 "no account is given to read: give accounts, or require_flat: false if the bot never holds a position"
             )
-        flat: list[State] = []
-        not_yet: list[str] = []
-        for account in self.options["accounts"]:
-            try:
-                state = ExchangeExposure.reader(account, self.context).prove()
-            except OperationError as error:
-                if not self.context.check_mode or error.proof is None:
-                    raise
-                not_yet.append(str(error))
-            else:
-                not_known_in = state["proof"]["not_known_in"]
-                flat.append({"account": state["account"], "state": state["state"], "not_known_in": not_known_in})
-        return flat, not_yet
-
-    def _testnet_accounts(self) -> list[State]:
-        """With ``prove_environment`` the accounts that this config opens, each shown to be on a testnet."""
-        if not self.options["prove_environment"]:
-            return []
-        accounts: list[dict[str, Any]] = self.options["accounts"]
-        return [self._on_testnet(account) for account in accounts if account["credentials_path"] == self._path]
-
-    def _on_testnet(self, account: dict[str, Any]) -> State:
-        exchange = account["exchange"]
-        try:
-            if not has_all_environments(exchange, account["base_url"]):
-                raise OperationError(f"base_url of {exchange} leads to one environment: write {{environment}} in it")
-            environment = account["testnet_environment"] or environment_of_testnet(exchange)
-            present = {**account, "environment": environment, "replaced_path": None}
-            not_known_in = ExchangeExposure.reader(present, self.context).not_known_in()
-        except OperationError as error:
-            raise OperationError(
-                f"{self._path} is set for testnet, but its credentials do not prove it: {error}"
-            ) from None
-        return {"account": f"{exchange} {environment}", "not_known_in": not_known_in}
+        return self._accounts.flat()
 
     def _read(self) -> ConfigFile:
         return ConfigFile.read(self._path, str(self._format))

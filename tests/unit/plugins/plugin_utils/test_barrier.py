@@ -152,6 +152,21 @@ def test_a_bot_with_an_invalid_step_is_refused_alone(fleet: Fleet) -> None:
     assert fleet.why() == {"a": "refused before its revert: step 'x' of stage verify: no such option", "b": ""}
 
 
+def test_a_bot_is_refused_whose_testnet_credentials_may_be_productions(fleet: Fleet) -> None:
+    """S4.4: as the controller read them, where the hosts may not."""
+    known: dict[str, Any] = {"account": "bybit testnet", "not_known_in": ["production", "demo"]}
+    gateway = {"account": "okx demo", "not_known_in": []}
+    failed = {"failed": True, "msg": "the credentials of bybit are\n of production"}
+    fleet.bot("a", revert_credentials={"results": [{"skipped": True}, known]})
+    fleet.bot("b", revert_credentials={"results": [known, gateway]})
+    fleet.bot("c", revert_credentials={"results": [failed], "failed": True})
+    fleet.bot("d", revert_credentials={"skipped": True})
+    why = fleet.why()
+    assert (why["a"], why["d"]) == ("", "")
+    assert why["b"].startswith("nothing shows that its botfleet_testnet_credentials of okx demo are not production's")
+    assert why["c"].endswith("are not a testnet's: the credentials of bybit are of production")
+
+
 def test_check_mode_lets_pass_what_could_be_planned(fleet: Fleet) -> None:
     fleet.bot("a", halting={"check_mode": True})
     assert not fleet.variables["a"]["halt_result"]["safe"]["is_safe"]

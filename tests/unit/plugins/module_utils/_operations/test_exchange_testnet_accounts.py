@@ -143,21 +143,30 @@ def test_s4_7_one_that_is_not_flat_is_refused_and_nothing_changes(bot: Bot, alre
 
 
 def test_what_counts_as_flat_says_the_strategy(bot: Bot) -> None:
-    """S4.7: A leaves positions to their stops, B leaves stops, C leaves nothing."""
+    """S4.7: A and B leave stops, C leaves nothing."""
+    bot.account.rest(BTC, SELL, "0.5", trigger=Decimal(50000), reduce_only=True)
+    for strategy, left in (("natural", False), ("close", False), ("cancel_and_close", True)):
+        message = bot.run(check=True, accounts=[bot.its_account(strategy=strategy)]).message
+        assert ("cancel_and_close wants: conditional order" in message) is ("not yet" in message) is left
+    bot.account.hold(BTC, "0.5")
+
+
+def test_s4_7_what_is_left_to_its_stops_keeps_the_keys_that_close_it(bot: Bot) -> None:
+    """S4.7 A: guarded is not flat, whoever asks."""
     bot.account.hold(BTC, "0.5")
     bot.account.rest(BTC, SELL, "0.5", trigger=Decimal(50000), reduce_only=True)
-    outcome = bot.run(check=True, accounts=[bot.its_account(strategy="natural")])
-    assert "not yet" not in outcome.message
-    bot.account.hold(BTC, "0")
-    for strategy, why in (("close", ""), ("cancel_and_close", "cancel_and_close wants: conditional order")):
-        assert why in bot.run(check=True, accounts=[bot.its_account(strategy=strategy)]).message
-    bot.account.hold(BTC, "0.5")
+    before = bot.files()
+    guarded = "binanceusdm production holds positions that natural leaves to their stops"
+    assert f"not yet, since {guarded}" in bot.run(check=True, accounts=[bot.its_account(strategy="natural")]).message
     outcome = bot.run(accounts=[bot.its_account(strategy="natural")])
-    assert [account["state"] for account in change_of(outcome)["accounts"]] == ["guarded"]
+    assert (outcome.status, outcome.applied, bot.files()) == ("failed", False, before)
+    assert STAYED + guarded in outcome.message
+    bot.account.hold(BTC, "0")
+    assert bot.run(accounts=[bot.its_account(strategy="natural")]).status == "changed"
 
 
 def test_each_account_must_be_flat(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever its credentials lie. Only of those in the config can be shown that they are a testnet's now."""
+    """Wherever its credentials lie. Of one that has none in the config is said that nobody knows."""
     other = bot.exchange.venue.account()  # type: ignore[attr-defined]  # not every venue makes them
     bot.exchange.add_key(Key("CANARY-other", "CANARY-other-secret", "production", other))
     for name, value in (("OTHER_KEY", "CANARY-other"), ("OTHER_SECRET", "CANARY-other-secret")):
@@ -172,6 +181,28 @@ def test_each_account_must_be_flat(bot: Bot, monkeypatch: pytest.MonkeyPatch) ->
     assert outcome.status == "changed", outcome.message
     assert len(change_of(outcome)["accounts"]) == 2
     assert [it["account"] for it in proof_of(outcome)["accounts"]] == ["binanceusdm testnet"]
+    (unproven,) = proof_of(outcome)["unproven"]
+    assert unproven.startswith("nobody knows which environment binanceusdm reaches: ")
+    assert "has no exchanges.binanceusdm.api_key and no exchanges.binanceusdm.api_secret" in unproven
+
+
+@pytest.mark.parametrize("place", ["vault", "environment"])
+def test_keys_that_come_from_elsewhere_are_proven_as_those_in_the_config(
+    bot: Bot, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Production's are in Ansible Vault or in the environment, and the bot is given a testnet's in its config."""
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(f"BOT_{name}", value)
+    by_name = {"credentials_env": {name: f"BOT_{name}" for name in PRODUCTION}}
+    own = {name: value for name, value in bot.its_account().items() if "credentials" not in name}
+    accounts = [{**own, **({"credentials": PRODUCTION} if place == "vault" else by_name), "name_in_config": "binance"}]
+    outcome = bot.run(accounts=accounts)
+    assert outcome.status == "changed", outcome.message
+    assert proof_of(outcome)["accounts"] == [{"account": "binanceusdm testnet", "not_known_in": ["production", "demo"]}]
+    assert proof_of(outcome)["unproven"] == []
+    bot.config.write_text(config_of(PRODUCTION, testnet=True))
+    found = bot.run("prove", credentials=None, accounts=accounts)
+    assert "are not of testnet, they are of production" in found.message
 
 
 @pytest.mark.parametrize("check", [False, True])
