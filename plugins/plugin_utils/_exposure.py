@@ -73,7 +73,7 @@ def shared_accounts(
         account["refused"] = (
             (_refused_in_slice(name) if sliced and not exclusive else "")
             or ("" if reached else f"none of the bots that share the account {name} was reached")
-            or _described_otherwise(name, account["bots"], variables)
+            or described_otherwise(name, account["bots"], variables)
             or _refused(name, members[0], [bot for bot in users if bot in others], [] if exclusive else unnamed)
         )
     return accounts
@@ -89,8 +89,8 @@ def _answered(variables: Mapping[str, Any]) -> bool:
     return not came_to(variables["halt_result"])
 
 
-def _described_otherwise(name: str, bots: list[str], variables: Variables) -> str:
-    """Why the proof of one would not be that of all."""
+def described_otherwise(name: str, bots: list[str], variables: Variables) -> str:
+    """Why the proof of one bot would not be that of all that share an account, empty if it would."""
     said = [_described(variables[bot]) for bot in bots]
     other = next((bot for bot, its in zip(bots, said) if its != said[0]), None)
     if other is None:

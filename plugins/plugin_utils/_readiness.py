@@ -12,7 +12,7 @@ from typing import Any
 
 from ._clock import duration, iso
 from ._controller import controller
-from ._exposure import UNDECLARED
+from ._exposure import UNDECLARED, described_otherwise
 from ._results import came_to, one_line, running_tag, step_of, tag_to_go_back_to, value
 from ._summary import table
 from ._timeline.text import names, plain
@@ -45,13 +45,19 @@ def readiness(
     variables: by bot, with what the role arm registered
     required: the points without which a bot is not ready; the others only warn
     """
-    rows = []
+    found: dict[str, dict[str, Any]] = {}
+    sharing: dict[str, list[str]] = {}
     for name in bots:
         merged = variables[name]  # each look into hostvars merges them anew
-        bot = {variable: value(merged, variable) for variable in NEEDED}
+        found[name] = {variable: value(merged, variable) for variable in NEEDED}
+        sharing.setdefault((found[name]["arm_declared"] or {}).get("accounts_from") or "", []).append(name)
+    rows = []
+    for name, bot in found.items():
         reader = (bot["arm_declared"] or {}).get("accounts_from")
-        if reader and reader != name:
+        if reader and sharing[reader] != [reader]:
             bot["arm_accounts"] = value(variables[reader], "arm_accounts")
+            account = value(variables[reader], "botfleet_account") or reader
+            bot["differs"] = described_otherwise(account, sharing[reader], variables)
         points = [
             {"id": point, "ok": ok, "required": point in required, "says": plain(says)}
             for point, (ok, says) in _points(bot).items()
@@ -200,6 +206,8 @@ def _accounts(bot: Bot) -> Point:
     result = bot["arm_accounts"]
     if not bot["arm_declared"]["accounts_from"]:
         return True, "declared to hold no position"
+    if bot.get("differs"):
+        return False, bot["differs"]
     missing = came_to(result)
     if missing:
         return False, missing

@@ -184,6 +184,21 @@ def test_an_account_that_bots_share_is_read_by_one_of_them(tmp_path: Path) -> No
     assert "mm-1 and mm-2: accounts: no such key" in readiness(list(variables), variables, REQUIRED)["lines"]
 
 
+def test_bots_that_say_different_things_of_their_account_are_not_ready(tmp_path: Path) -> None:
+    """S4.7: a rollback would refuse to close anything of it."""
+    shared: dict[str, Any] = {"botfleet_account": "desk", "botfleet_exposure": [{"exchange": "bybit"}]}
+    variables = {
+        "mm-1": {**bot(tmp_path), **shared},
+        "mm-2": {**bot(tmp_path, "mm-2", declared={"accounts_from": "mm-1"}), **shared},
+    }
+    assert readiness(list(variables), variables, REQUIRED)["ready"]
+    variables["mm-2"]["botfleet_exposure"] = [{"exchange": "bybit", "symbols": ["ETH/USDT:USDT"]}]
+    found = readiness(list(variables), variables, REQUIRED)
+    assert not found["ready"]
+    said = "accounts: mm-1 and mm-2 say different things of the account desk (botfleet_exposure): write it once, for a"
+    assert any(line.startswith(f"mm-1 and mm-2: {said}") for line in found["lines"]), found["lines"]
+
+
 def test_a_drop_in_that_is_in_effect(tmp_path: Path) -> None:
     assert judged(bot(tmp_path, host={"unit": UNIT}))["armed"][0]
 
