@@ -124,9 +124,12 @@ def on_testnet(options: Mapping[str, Any]) -> bool | None:
 def open_client(exchange: str, environment: str, base_url: str | None, keys: Mapping[str, str]) -> Any:
     """A ccxt client of one environment, which has sent nothing yet."""
     from .library import ccxt  # noqa: PLC0415  # as above
+    from .session import Punctual  # noqa: PLC0415  # as above
 
     kind = venue_class(exchange)
     client = getattr(ccxt, kind.ID)({FIELDS[field]: value for field, value in keys.items()})
+    client.session = Punctual()
+    client.session.trust_env = client.requests_trust_env
     client.enableRateLimit = True
     kind.point(client, environment, at(base_url or kind.ENVIRONMENTS[environment], environment))
     return client

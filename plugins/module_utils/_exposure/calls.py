@@ -104,14 +104,8 @@ class Calls:
                 self._trouble = said(error)
                 self.pause(self._asked_to_wait())
                 continue
-            except ccxt.OperationFailed as error:  # no answer, or one that says that it was left half done
-                raise Unknown(said(error)) from error
-            except ccxt.AuthenticationError as error:
-                raise WrongKey(said(error)) from error
-            except ccxt.ExchangeError as error:
-                if error.__cause__ is not None:  # of HTTP or of the connection: the exchange itself said nothing
-                    raise Unknown(said(error)) from error
-                raise TurnedDown(said(error)) from error
+            except (ccxt.OperationFailed, ccxt.ExchangeError) as error:
+                raise _meaning(error)(said(error)) from error
             self.read_clock()
 
     def read_clock(self) -> None:
@@ -131,6 +125,18 @@ class Calls:
         headers: Mapping[str, str] = self.client.last_response_headers or {}
         given = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
         return float(given) if given.replace(".", "", 1).isdigit() else 1.0  # who comes earlier is banned for longer
+
+
+def _meaning(error: Exception) -> type[Exception]:
+    """Whether it was done, by an error of ccxt."""
+    if isinstance(error, ccxt.OperationFailed):  # no answer, or one that says that it was left half done
+        return Unknown
+    if isinstance(error, (ccxt.PermissionDenied, ccxt.AccountSuspended)):
+        return NotFromHere
+    if isinstance(error, ccxt.AuthenticationError):
+        return WrongKey
+    # With a cause it is of HTTP or of the connection: the exchange itself said nothing
+    return TurnedDown if error.__cause__ is None else Unknown
 
 
 def said(error: Exception) -> str:

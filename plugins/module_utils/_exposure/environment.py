@@ -25,8 +25,7 @@ from .access import (
     replaced_credentials,
     venue_class,
 )
-from .calls import Calls, NotFromHere, OutOfTime, TurnedDown, WrongKey, said
-from .library import ccxt
+from .calls import Calls, NotFromHere, OutOfTime, TurnedDown, WrongKey
 from .venue import PRODUCTION
 
 PATIENCE = 5.0  # s for an environment that was not declared, and may not answer at all
@@ -96,15 +95,7 @@ class Claim:
     def _probe(self, environment: str, deadline: float) -> None:
         client = open_client(self.exchange, environment, self.base_url, self.keys)
         calls = Calls(client, deadline)
-        venue = venue_class(self.exchange)(client, calls, ())
-
-        def probe() -> None:
-            try:
-                venue.probe()
-            except (ccxt.PermissionDenied, ccxt.AccountSuspended) as error:
-                raise NotFromHere(said(error)) from error
-
-        calls.read(probe)
+        calls.read(venue_class(self.exchange)(client, calls, ()).probe)
 
 
 def proven_credentials(options: Mapping[str, Any], deadline: float) -> tuple[dict[str, str], list[str]]:

@@ -23,6 +23,8 @@ class Fault:
     drop: the connection ends before anything is done
     lose: it is done, and the answer never comes
     slow: seconds that the answer is late
+    trickles: seconds from each byte of the answer to the next
+    hangs: it is done only once this is set, however long ago its client has given it up
     answer: given in place of the true one; nothing is done
     before, after: what happens at the exchange just before or after the request is done
     skip: how many matching requests pass first
@@ -33,6 +35,8 @@ class Fault:
     drop: bool = False
     lose: bool = False
     slow: float = 0.0
+    trickles: float = 0.0
+    hangs: threading.Event | None = None
     answer: Answer | None = None
     before: Event | None = None
     after: Event | None = None

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ from .books import Account
 from .faults import Fault, Faults
 from .wallet import Wallet
 from .wire import Answer, Request
+
+HANGS_AT_MOST = 30  # s, so that a test whose event never comes ends
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ class Exchange:
         answer = next((fault.answer for fault in met if fault.answer), None)
         if any(fault.drop for fault in met):
             return None
+        for fault in met:
+            if fault.hangs:
+                fault.hangs.wait(HANGS_AT_MOST)
         with self.lock:
             for fault in met:
                 if fault.before:
@@ -99,6 +104,7 @@ class Exchange:
                 if fault.after:
                     fault.after()
         time.sleep(sum(fault.slow for fault in met))
+        answer = replace(answer, trickles=sum(fault.trickles for fault in met))
         return None if any(fault.lose for fault in met) else answer
 
 
@@ -152,7 +158,10 @@ def serving(
                 self.send_header(name, value)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            pieces = [bytes([byte]) for byte in content] if answer.trickles else [content]
+            for piece in pieces:
+                self.wfile.write(piece)
+                time.sleep(answer.trickles)
 
         do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815  # their names there
 

@@ -45,11 +45,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a venue says."""
+    """What a venue says. trickles: seconds from each byte of it to the next."""
 
     content: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    trickles: float = 0.0
 
     def body(self) -> bytes:
         """As it is sent: text as it is, anything else as JSON."""

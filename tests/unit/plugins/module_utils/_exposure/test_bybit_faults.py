@@ -84,6 +84,16 @@ def test_an_order_that_is_gone_before_its_cancellation_is_no_error(bench: Bench)
     assert course.reached and course.refusals == []
 
 
+def test_an_order_that_the_key_may_not_send_leaves_the_others_to_be_closed(bench: Bench) -> None:
+    """As one of a kind of contract that it has no right to."""
+    for market, worth in ("BTCUSDT", "1"), ("ETHUSDT", "1"):
+        bench.account.hold(market, worth)
+    bench.says(CREATE, 10005)
+    course = bench.flatten()
+    assert course.reached and "10005" in course.refusals[0]
+    assert [order["symbol"] for order in bench.sent()] == ["BTCUSDT", "ETHUSDT", "BTCUSDT"]
+
+
 # What happens meanwhile
 
 
