@@ -41,6 +41,7 @@ UNITS = {
     "hup-bot.service": unit("reloads"),
     "crash-bot.service": unit("crashes", Restart="always", RestartSec="200ms"),
     "stubborn-bot.service": unit("stubborn", TimeoutStopSec="600"),
+    "sigint-bot.service": unit("stubborn", KillSignal="SIGINT"),
     "leaving-bot.service": unit("worker", KillMode="process"),
     "masked-bot.service": unit(),
     "timed-bot.service": unit(),
@@ -155,6 +156,15 @@ def test_one_that_ignores_sigterm(clean: Host) -> None:
     assert f"still running: {pid} (" in gently["msg"]
     assert by_force["change"] == {"stopped": [pid], "killed": [pid]}
     assert main_pid(clean, "stubborn-bot") == 0
+
+
+def test_one_that_handles_sigint_only(clean: Host) -> None:
+    """S1.3: as passivbot; systemd sends the signal that its unit names."""
+    clean.shell("systemctl start sigint-bot; sleep 0.5")
+    pid = main_pid(clean, "sigint-bot")
+    done = service(clean, "sigint-bot", "stopped")
+    assert done["change"] == {"stopped": [pid], "killed": []}
+    assert main_pid(clean, "sigint-bot") == 0
 
 
 def test_what_the_unit_leaves_behind_is_stopped_too(clean: Host) -> None:

@@ -61,6 +61,7 @@ class Bot:
 
     programs: where freqtrade is installed
     exchange: the emulator, of which ``account`` is the bot's, at ``base_url`` with its environment
+    settings: what else its config has
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Bot:
     base_url: str
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -108,14 +110,17 @@ class Bot:
             self.process.kill()
             self.process.wait()
 
-    def enter(self) -> None:
-        """Have it open a trade, as its operator may."""
+    def enter(self, price: int | None = None) -> None:
+        """Have it open a trade, as its operator may; with a price, by an order that waits for it."""
         with self.exchange.lock:
             before, self.account.admits = self.account.admits, lambda _order: True
         try:
-            stake = {"pair": PAIR, "side": "long", "ordertype": "market", "stakeamount": 1000}
-            assert self.ask("POST", "forceenter", stake)[0] == 200
-            self.wait(lambda: self.get("count")["current"] == 1 and not self.get("status")[0]["has_open_orders"])
+            kind = {"ordertype": "market"} if price is None else {"ordertype": "limit", "price": price}
+            stake = {"pair": PAIR, "side": "long", "stakeamount": 1000, **kind}
+            status, content = self.ask("POST", "forceenter", stake)
+            assert status == 200, content
+            waits = price is not None
+            self.wait(lambda: [trade["has_open_orders"] for trade in self.get("status")] == [waits])
         finally:
             with self.exchange.lock:
                 self.account.admits = before
@@ -202,6 +207,7 @@ class Bot:
             "internals": {"process_throttle_secs": 1},
             "strategy": "Idle",
             "db_url": f"sqlite:///{self.path}/trades.sqlite",
+            **self.settings,
         }
 
     def _addresses(self) -> dict[str, str]:

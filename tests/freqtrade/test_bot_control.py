@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
+import time
+from base64 import b64encode
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, Outcome, carry_out
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.bot_service import BotService
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.exchange_exposure import ExchangeExposure
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.exchange_testnet import ExchangeTestnet
+from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.health_check import HealthCheck
 
+from tests.peers.exchange.books import CANCELED, OPEN
 from tests.unit.plugins.module_utils._operations.controlled_bot import change_of, control, proof_of
 
-from .process import MARKET, Bot, free_port
+from .process import MARKET, PASSWORD, USERNAME, Bot, free_port
 
 pytestmark = pytest.mark.timeout(600)
 ALL = {"tradeid": "all", "ordertype": "market"}
@@ -31,6 +39,23 @@ def flatten(bot: Bot) -> Outcome:
     given.update(exchange="binanceusdm", environment="production", confirm_environment="production", deadline=30)
     given.update(base_url=bot.base_url, credentials={"api_key": key.id, "api_secret": key.secret})
     return carry_out(ExchangeExposure(given, Context()))
+
+
+def switched(config: Path) -> Outcome:
+    """Whether dry_run is set there, as exchange_testnet sees it."""
+    given = {name: option.get("default") for name, option in ExchangeTestnet.OPTIONS.items()}
+    given.update(path=str(config), exchanges=["binance"], key="dry_run")
+    return carry_out(ExchangeTestnet(given, Context()), "prove")
+
+
+def verify(bot: Bot) -> Outcome:
+    """That it says of itself that dry_run is set."""
+    pair = b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+    asked = {"url": f"{bot.url}/api/v1/show_config", "headers": {"Authorization": f"Basic {pair}"}, "query": "dry_run"}
+    given = {"checks": [{"name": "dry_run", "http": asked}], "deadline": 1}
+    options = ArgumentSpecValidator(HealthCheck.OPTIONS).validate(given)
+    assert not options.error_messages, options.error_messages
+    return carry_out(HealthCheck(options.validated_parameters, Context()), "prove")
 
 
 def test_s1_3_it_closes_what_it_has_and_stops(bot: Bot) -> None:
@@ -139,11 +164,31 @@ def test_freqtrade_dry_run_in_the_environment_overrides_the_file(bot: Bot) -> No
         assert '"dry_run": false' in (other.path / "config.json").read_text()
         seen = ask(other, "paused", check=True).before
         refused = ask(other, "flat", expect_dry_run=False)
+        verified = verify(other)
     finally:
         other.end()
     assert seen is not None and seen["dry_run"] is True
+    assert verified.status == "unchanged", verified.message
     assert refused.status == "failed"
     assert "has dry_run true, expected false: nothing was sent; FREQTRADE__DRY_RUN" in refused.message
+
+
+def test_a_switch_in_its_file_that_its_environment_overrides_shows_in_what_it_says(bot: Bot) -> None:
+    """S4.4: the file is as it should be and the bot trades; S4.8: a health check of what it says itself finds that."""
+    other = replace(bot, path=bot.path / "live", port=free_port(), process=None, settings={"dry_run": True})
+    other.path.mkdir()
+    other.start(FREQTRADE__DRY_RUN="false")
+    try:
+        switch = switched(other.path / "config.json")
+        refused = ask(other, "flat", expect_dry_run=True)
+        verified = verify(other)
+    finally:
+        other.end()
+    assert switch.status == "unchanged", switch.message
+    assert refused.status == "failed"
+    assert "has dry_run false, expected true: nothing was sent" in refused.message
+    assert verified.status == "failed"
+    assert "dry_run" in verified.message
 
 
 def test_sigterm_never_closes_positions(bot: Bot) -> None:
@@ -155,3 +200,23 @@ def test_sigterm_never_closes_positions(bot: Bot) -> None:
     outcome = ask(bot, "flat")
     assert outcome.status == "failed"
     assert f"{bot.url}/api/v1/show_config cannot be reached (Connection refused); nothing was sent" in outcome.message
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_sigterm_cancels_orders_only_with_cancel_open_orders_on_exit(bot: Bot, cancels: bool) -> None:
+    """S1.3: why what waits at the exchange is read and cancelled there, once the process is stopped."""
+    of_it = {"cancel_open_orders_on_exit": cancels}
+    other = replace(bot, path=bot.path / f"cancels-{cancels}", port=free_port(), process=None, settings=of_it)
+    other.path.mkdir()
+    other.start()
+    try:
+        other.enter(price=58000)
+        (waits,) = bot.account.open_orders()
+    finally:
+        began = time.monotonic()
+        other.end()
+        took = time.monotonic() - began
+    assert (waits.status == OPEN) is not cancels
+    assert took < BotService.OPTIONS["timeout"]["default"]
+    assert flatten(bot).status == ("unchanged" if cancels else "changed")
+    assert waits.status == CANCELED and bot.account.flat
