@@ -96,6 +96,13 @@ def data_loss(rows: Iterable[Mapping[str, Any]]) -> bool | None:
     return any(counted) if counted else None
 
 
+def in_words(loss: bool | None) -> str:
+    """``data_loss`` of a record in a few words; empty if nothing was counted."""
+    if loss is None:
+        return ""
+    return "rows left a database, and are in a safety copy" if loss else "no row was lost"
+
+
 def became_of(row: Mapping[str, Any]) -> list[str]:
     """What became of a database, in sentences without their ends."""
     planned = [step for step in row["steps"] if step["status"] == "changed" and not step["change"]]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...module_utils._transaction.request import STAGES
 from .._clock import duration, epoch
-from .._databases import became_of
+from .._databases import became_of, in_words
 from .._exposure import FLAT, GUARDED, NONE, RESIDUAL, UNPROVEN
 from .._holdings import amount, in_few_words, steps_of
 from .._markdown import Markdown, table
@@ -50,7 +50,7 @@ def about(record: Record) -> Markdown:
             ("Every bot restored after", _seconds(record["time_to_restored_seconds"])),
             ("Duration", duration(record["duration_minutes"] * 60)),
             ("Bots that count as trading", _names([bot["name"] for bot in record["bots"] if bot["trading"] == "on"])),
-            ("Data loss", "not counted" if record["data_loss"] is None else record["data_loss"]),
+            ("Data loss", in_words(record["data_loss"]) or "not counted"),
             ("Status when recorded", record["status"]),
             ("History", f"line {history['line']}, {history['head']}" if history else "in no line of it"),
             ("First four hours end", _moment(record, hours=4)),

@@ -22,6 +22,10 @@ DEFAULTS = {
     "hand_back": False,
     "positions": "cancel_and_close",
     "accept_guarded": False,
+    "data_at_risk": False,
+    "database": False,
+    "database_backup": "latest",
+    "allow_discard": False,
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._databases import in_words
 from .._exposure import FLAT, NONE, RESIDUAL, UNPROVEN
 from .._holdings import amount, totals
 from .fleet import EXPOSED, GUARDED, ORDER, RESTORED, SAFE, Bot
@@ -154,6 +155,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Scope", record["scope"]),
         ("Target", inputs.get("target")),
         ("Positions", inputs.get("positions")),
+        ("Data loss", in_words(record.get("data_loss"))),
         ("Started by", record.get("trigger")),
         ("Who", who(record.get("operator"))),
         ("Decided", moment(record["start_time"])),

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.tradeops.botfleet.plugins.plugin_utils._report.command import command
+from ansible_collections.tradeops.botfleet.plugins.plugin_utils._report.command import DEFAULTS, command
 
 from ..results import Bot
 from . import records
 from .page import Element, classed, page, section, text
+
+ROOT = Path(__file__).resolve().parents[5]
 
 
 def cases(root: Element) -> dict[str, str]:
@@ -122,6 +125,7 @@ def test_the_command_gives_ansible_the_same_inputs(
     found = {**records.mixed(tmp_path), "scope": "tn-1:&demo:!b[0]", "reason": reason, "phase": "4"}
     found["inputs"] = {"target": "deploy-1", "batch": "25%", "mixed_targets": True, "hand_back": False, "max_unsafe": 2}
     found["inputs"] |= {"start_jitter": 0, "confirm_within": "0"}
+    found["inputs"] |= {"data_at_risk": True, "database": True, "database_backup": "cold-1", "allow_discard": False}
     line = command(found)
     assert extra_vars(line, monkeypatch) == {
         "plan": "emergency",
@@ -131,6 +135,9 @@ def test_the_command_gives_ansible_the_same_inputs(
         "max_unsafe": "2",
         "confirm_within": "0",
         "mixed_targets": "true",
+        "data_at_risk": "true",
+        "database": "true",
+        "database_backup": "cold-1",
         "phase": "4",
         "trigger": "operator",
         "reason": reason,
@@ -140,6 +147,12 @@ def test_the_command_gives_ansible_the_same_inputs(
         & extra_vars(command({**found, "phase": None, "trigger": "manual"}), monkeypatch).keys()
     )
     assert text(section(page(found), "attention")).endswith(" ".join(line.split()))
+
+
+def test_the_command_knows_every_input_that_a_record_has() -> None:
+    """What it left out, the same id would do without, and end well. Whether a job is a slice, AWX says."""
+    inputs = yaml.safe_load((ROOT / "playbooks" / "vars" / "inputs.yml").read_text())["record_inputs"]
+    assert set(DEFAULTS) == set(inputs) - {"sliced"}
 
 
 @pytest.mark.parametrize("reason", ["{{ lookup('pipe', 'id') }}", "{% x %}", "{#", "a\x1b[2Jb", "a\nb"])

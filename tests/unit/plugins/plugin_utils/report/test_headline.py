@@ -101,6 +101,13 @@ def test_exposure_is_none_only_as_declared(tmp_path: Path) -> None:
     assert tiles(page(found))["Exposure"].startswith("unproven 1 of 2 bots")
 
 
+def test_s1_8_whether_rows_were_lost_is_said_above_all_details(tmp_path: Path) -> None:
+    said = {True: "Data loss rows left a database, and are in a safety copy", False: "Data loss no row was lost"}
+    for loss in (True, False, None):
+        found = text(page({**records.restored(tmp_path), "data_loss": loss}))
+        assert [sentence for sentence in said.values() if sentence in found] == ([] if loss is None else [said[loss]])
+
+
 def test_what_is_not_claimed(tmp_path: Path) -> None:
     claims = text(section(page(records.restored(tmp_path)), "claims"))
     assert "Exposure none is declared, not read" in claims and "Money at risk" not in claims
