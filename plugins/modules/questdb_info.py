@@ -101,7 +101,9 @@ trigger:
   returned: success
   type: bool
 marker:
-  description: Which backup was last restored, and when. Null if none was.
+  description:
+    - Which backup or safety copy was last put in place, and when. Null if none was.
+    - C(kind) is V(backup) or V(safety), or V(left) where the restore failed and was left so.
   returned: success
   type: dict
 safety_copies:

@@ -63,11 +63,13 @@ options:
       - Only C(CREATE TABLE), C(CREATE VIEW) and C(CREATE MATERIALIZED VIEW) with C(IF NOT EXISTS) are allowed, and
         C(ALTER TABLE … ADD COLUMN IF NOT EXISTS). Whatever brings or takes rows is refused before anything is sent,
         C(CREATE TABLE AS) included.
+      - Of several columns in one statement, each is added alone.
       - This is never a restore of data, and the result says so.
     type: path
   allow_discard:
     description:
       - Whether rows may leave the live database that the backup does not have. They stay in the safety copy.
+      - What was written since the two were the same for the last time is not the same rows, even if it is as many.
       - It is needed as well where rows cannot be counted, since the server is down, and for tables that were changed
         in ways no count shows, as by an C(UPDATE).
     type: bool
@@ -249,7 +251,7 @@ change:
       returned: always
       type: dict
     changed_tables:
-      description: Tables that were changed since the backup in ways that no count shows. They are in the safety copy.
+      description: Tables that may have changed since the backup in ways no count shows. They are in the safety copy.
       returned: when something was put in place
       type: list
       elements: str

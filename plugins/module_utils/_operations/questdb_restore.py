@@ -28,6 +28,7 @@ from .._questdb.source import BACKUP, SAFETY, Source, from_backup, from_safety, 
 from .._questdb.steps import Terms
 from .._questdb.tables import Table, fingerprint, read_tables, wait_for_wal
 from .._questdb.verify import counts, differences, named
+from .._questdb.versions import version_of
 
 
 class QuestdbRestore(Operation):
@@ -245,7 +246,8 @@ class QuestdbRestore(Operation):
             check_serves(self.client, instance)
             if source.is_live(marker, self._live):
                 return Plan()
-        preflight.check_source(instance, source, before["version"], rehearse=self.options["rehearse"])
+        version = before["version"] or version_of(self._boot(server))
+        preflight.check_source(instance, source, version, rehearse=self.options["rehearse"])
         if self.options["rehearse"] and self._boot(server) is None:
             raise OperationError(
                 f"how to boot a copy of {self.root} is not known, since no running server shows it: give command"

@@ -66,10 +66,14 @@ class Taking:
 
         def progress(done: int, total: int) -> None:
             self.context.progress({"doing": doing, "done": done, "total": total})
-            if self.context.remaining(spare) < spare:
-                raise OperationError(f"{doing} did not fit into the step's time limit: raise it")
+            self.check_time(doing, spare)
 
         return progress
+
+    def check_time(self, doing: str, spare: float = SPARE) -> None:
+        """OperationError where too little of the step's time is left to go on, and to tidy up after it."""
+        if self.context.remaining(spare) < spare:
+            raise OperationError(f"{doing} did not fit into the step's time limit: raise it")
 
     def drain(self) -> None:
         """Wait until all that was written by now has arrived in its table."""
@@ -105,6 +109,7 @@ def take_from_running(taking: Taking) -> tuple[dict[str, Table], dict[str, FileE
         taking.clear()
         taking.drain()
         before = read_tables(taking.client)
+        taking.check_time(f"copy {CHECKPOINT}")
         timeout = max(1.0, taking.context.remaining(CREATE_TIMEOUT))
         with _checkpoint.checkpoint(taking.client, taking.instance, taking.name, timeout):
             with taking.timed("copy"):
@@ -134,6 +139,7 @@ def take_cold(taking: Taking, server: Server) -> tuple[dict[str, Table], dict[st
     taking.drain()
     before = read_tables(taking.client)
     server.check()
+    taking.check_time(f"copy {DB}", COLD_SPARE)
     _checkpoint.write_lease(taking.instance, _checkpoint.Lease(taking.name, COLD, stopped=True))
     try:
         with taking.timed("down"):

@@ -40,7 +40,7 @@ def read(options: dict[str, Any], context: Context) -> State:
         **_answers(_client.Client(_client.access_from(options), timeout=options["timeout"]), instance),
         "trigger": instance.has_trigger(),
         "checkpoint_files": instance.has_checkpoint(),
-        "marker": safety.read_marker(root),
+        "marker": _marker(root),
         "safety_copies": [copy.shown() for copy in safety.list_safety(root)],
         "interrupted": _interrupted(root),
         "backups": None,
@@ -85,6 +85,12 @@ def _answers(client: _client.Client, instance: Instance) -> State:
     except OperationError as error:
         state["problem"] = str(error)
     return state
+
+
+def _marker(root: str) -> State | None:
+    """Without what the tables held after each restore, which is nobody's but the next one's."""
+    marker = safety.read_marker(root)
+    return marker and {name: value for name, value in marker.items() if name != "restores"}
 
 
 def _shown(table: Table) -> State:

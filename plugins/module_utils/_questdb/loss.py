@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._operation import OperationError
+from .lineage import Restores, history_of, parted, restores_of
 from .source import Source
 from .tables import Table
 from .verify import changed, discarded, named
@@ -20,11 +21,17 @@ def loss(
     """Rows by table that are live and not in the source, and tables that were changed in ways no count shows."""
     if tables is None or source.tables is None:
         return {}, []
-    lost = discarded(tables, source.tables)
-    since: Mapping[str, Any] = {}
-    if marker and source.taken <= marker["restored"]:
-        since = marker.get("transactions") or {}  # the live tables have a history of their own since then
-    return lost, [name for name in changed(tables, source.tables, since) if name not in lost]
+    restores = restores_of(marker)
+    return loss_of(tables, source.tables, history_of(source, restores), restores)
+
+
+def loss_of(
+    live: Mapping[str, Table], wanted: Mapping[str, Table], history: str, restores: Restores
+) -> tuple[dict[str, int], list[str]]:
+    """The same, of the tables that a state of ``history`` has."""
+    common = parted(live, wanted, history, restores)
+    lost = discarded(live, wanted, common)
+    return lost, [name for name in changed(live, wanted, common or {}) if name not in lost]
 
 
 def refuse_loss(
@@ -41,8 +48,10 @@ def refuse_loss(
         return
     mend = "set allow_discard to go on, they stay in the safety copy"
     if tables is None or source.tables is None:
-        what = f"the rows of {root}" if tables is None else f"the rows of {source.path}"
-        raise OperationError(f"{what} cannot be counted, so nobody knows which would be discarded: {mend}")
+        what, first = (root, "start its server, or ") if tables is None else (source.path, "")
+        raise OperationError(
+            f"the rows of {what} cannot be counted, so nobody knows which would be discarded: {first}{mend}"
+        )
     if lost:
         raise OperationError(
             f"{root} has rows that {source.path} (taken {source.taken}) has not, they would be discarded "
@@ -50,6 +59,6 @@ def refuse_loss(
         )
     if other:
         raise OperationError(
-            f"{root} was changed since {source.path} was taken ({source.taken}), and no count shows how "
+            f"{root} may have changes that {source.path} (taken {source.taken}) has not, and no count shows how "
             f"({', '.join(other)}): set allow_discard to go on, the tables stay in the safety copy"
         )

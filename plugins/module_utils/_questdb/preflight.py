@@ -16,6 +16,7 @@ from .intact import wrong_partitions
 from .manifest import verify_backup
 from .source import Source
 from .tree import Progress
+from .versions import check_version
 
 MOST_NAMED = 3
 SPARE = 0.05
@@ -62,11 +63,7 @@ def check_checkpoint(client: Client) -> None:
 
 def check_source(instance: Instance, source: Source, version: str | None, *, rehearse: bool) -> None:
     """The source is of this instance, for this server, and can be recovered here."""
-    if version and source.version and source.version.split(".")[0] != version.split(".")[0]:
-        raise OperationError(
-            f"{source.path} is of QuestDB {source.version}, and {version} runs here: a restore across major versions "
-            "is not supported, run the version of the backup"
-        )
+    check_version(source.path, source.version, version)
     if not os.path.isdir(os.path.join(source.path, "db")):
         raise OperationError(
             f"{source.path} has no db any more: it is live since, with all that was written to it; name another one"

@@ -21,7 +21,7 @@ from .._files import NO_FOLLOW, opened_directory
 from .._operation import OperationError
 from .._process import Process
 from .._service.detach import INHERITED
-from .client import Access, Client
+from .client import Access, Client, Unreachable
 from .instance import TRIGGER, Instance
 from .safety import make_directory, remove_directory
 
@@ -30,6 +30,9 @@ OFF = ("HTTP_MIN", "PG", "LINE_TCP", "LINE_UDP", "LINE_HTTP", "TELEMETRY", "METR
 
 STOP_TIME = 60.0
 """Seconds that it gets to end."""
+
+END_TIME = 2.0
+"""Seconds for which one that does not answer any more may be about to end."""
 
 LOG_LINES, LOG_SIZE = 5, 1 << 16
 
@@ -81,9 +84,14 @@ def rehearsed(
         try:
             client = Client(replace(access, url=f"http://127.0.0.1:{port}", health_url=None))
             _wait(client, process, log, timeout)
-            yield client
-            if process.poll() is not None:
-                raise OperationError(f"the copy's server ended with code {process.returncode}: {_end_of(log)}")
+            try:
+                yield client
+            except Unreachable:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(END_TIME)  # its connections end before it does
+                _refuse_ended(process, log)
+                raise
+            _refuse_ended(process, log)
         finally:
             _end(process)
     finally:
@@ -142,11 +150,15 @@ def _die_with_parent() -> None:
 def _wait(client: Client, process: subprocess.Popen[bytes], log: int, timeout: float) -> None:
     limit = time.monotonic() + timeout
     while not client.is_up():
-        if process.poll() is not None:
-            raise OperationError(f"the copy's server ended with code {process.returncode}: {_end_of(log)}")
+        _refuse_ended(process, log)
         if time.monotonic() > limit:
             raise OperationError(f"the copy's server did not answer within {timeout:g} s: raise start_timeout")
         time.sleep(0.05)
+
+
+def _refuse_ended(process: subprocess.Popen[bytes], log: int) -> None:
+    if process.poll() is not None:
+        raise OperationError(f"the copy's server ended with code {process.returncode}: {_end_of(log)}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -35,10 +35,11 @@ from .._operation import OperationError, State
 from . import layout
 from .instance import CHECKPOINT, DB
 from .journal import Run
+from .lineage import history_of, restores_of
 from .safety import FAILED, read_marker, read_safety, write_marker, write_safety
 from .server import transactions
 from .signals import Ended, unheard
-from .source import BACKUP
+from .source import BACKUP, LEFT
 from .steps import Steps, content_of
 from .swap import arrange, inode
 from .tables import wait_for_wal
@@ -67,12 +68,14 @@ class Restoration(Steps):
         request = {"kind": source.kind, "id": source.id, "path": source.path, "columns": self.terms.columns}
         request.update(revert=self.terms.revert, boots=self.terms.boots)
         running = self.server.is_running()
+        marker = read_marker(self.root)
         self._run = self.journal.start(
             datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ"),
             request,
             was_running=running,
             was_up=running and self.client.is_up(),
-            marker=read_marker(self.root),
+            marker=marker,
+            history=history_of(source, restores_of(marker)),
             wanted=None if source.tables is None else content_of(source.tables),
             at_least=source.at_least,
             checkpoint=source.checkpoint,
@@ -137,24 +140,19 @@ class Restoration(Steps):
         if step in SERVED and self.run.request["boots"]:
             self._start_again()  # the host may have come up only now
         found: State = getattr(self, f"_{step}")() or {}
+        if step == "commit" and self.run.request["boots"]:
+            self._start_again()  # it may have ended while copies were counted and removed
         seconds = {**self.facts.get("seconds", {}), step: round(time.monotonic() - begun, 3)}
         self.journal.done(step, **found, seconds=seconds)
 
     @unheard()
     def _failed(self, step: str, reason: str) -> OperationError:
-        if step in EARLY:
-            self._abandon()
-            return OperationError(reason)
+        if step in (*EARLY, "stop"):
+            return self._untouched(step, reason)
         if step == "commit":
             return OperationError(
                 f"the database is restored and verified, but that was not recorded ({reason}): run it again"
             )
-        if step == "stop":
-            try:
-                self._bring_back()
-            except (OperationError, OSError) as error:
-                return OperationError(f"{reason}; and the server is not up again ({_sentence(error)}): run it again")
-            return OperationError(reason)
         if self.run.request["revert"] or step in ("swap", "trigger") or self.instance.has_trigger():
             try:
                 kept = self._take_back(reason)
@@ -174,11 +172,30 @@ class Restoration(Steps):
             if not self.client.is_up():
                 self.server.stop(force=True)
         self._clear()
+        with suppress(OSError):
+            self._mark(LEFT, self.facts.get("born") or self._wanted_exactly())
         self.journal.end("left", reason=reason)
         copy = layout.safety(self.root, self.run.id)
         return OperationError(
             f"{reason}; it was left so, and the data from before is {copy}: put it back with reverted"
         )
+
+    def _untouched(self, step: str, reason: str) -> OperationError:
+        """The old tree is in place. Its server runs again, whether it was stopped or has ended by itself."""
+        ended = False
+        try:
+            ended = self.facts["was_running"] and not self._asked_to_stop and not self.server.is_running()
+            if step == "stop":
+                self._bring_back()
+            elif ended:
+                self._work_until(None)
+                self.server.start()
+        except (OperationError, OSError) as error:
+            reason, ended = f"{reason}; and the server is not up again ({_sentence(error)}): run it again", False
+        if step in EARLY:
+            self._abandon()
+        again = f"; {self.server.name} had ended by itself and was started again, nothing was replaced: run it again"
+        return OperationError(reason + again if ended else reason)
 
     def _begin_anew(self, back: Callable[[], str | None]) -> None:
         """Go back; where that leaves something that somebody may have written to, a person has to know first."""

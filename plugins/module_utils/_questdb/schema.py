@@ -20,7 +20,8 @@ SKIPPED = re.compile(r"\s+|--[^\n]*|/\*.*?\*/", re.DOTALL)
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 NAME = r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[\w.$]+)"
 CREATE = re.compile(rf"CREATE\s+(?:(MATERIALIZED)\s+)?(TABLE|VIEW)\s+IF\s+NOT\s+EXISTS\s+{NAME}", re.IGNORECASE)
-ADD = re.compile(rf"ALTER\s+TABLE\s+{NAME}\s+ADD\s+COLUMN\s+IF\s+NOT\s+EXISTS\s+{NAME}\s", re.IGNORECASE)
+ADD = re.compile(rf"(ALTER\s+TABLE\s+{NAME}\s+ADD\s+COLUMN\s+IF\s+NOT\s+EXISTS\s+){NAME}\s", re.IGNORECASE)
+COLUMN = re.compile(rf"\s*(?:IF\s+NOT\s+EXISTS\s+)?({NAME}\s.*)", re.IGNORECASE | re.DOTALL)
 SELECTS = re.compile(r"\bAS\s*\(?\s*(?:SELECT|WITH)\b|\(\s*(?:SELECT|WITH)\b", re.IGNORECASE)
 
 
@@ -43,7 +44,7 @@ def statements_of(path: str) -> list[Statement]:
         script = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise OperationError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    found = [_parsed(path, line, text) for line, text in split(script, path)]
+    found = [_parsed(path, line, one) for line, text in split(script, path) for one in columns_of(text)]
     if not found:
         raise OperationError(f"{path} has no statement: give at least one")
     return found
@@ -70,6 +71,26 @@ def split(script: str, path: str) -> list[tuple[int, str]]:
         place += len(piece)
     _keep(found, script, begin, text)
     return found
+
+
+def columns_of(text: str) -> list[str]:
+    """A statement that adds several columns as one for each: the server refuses it all where one of them is there."""
+    added = ADD.match(text)
+    if not added:
+        return [text]
+    head = added[1]
+    parts, depth, place = [""], 0, len(head)
+    while place < len(text):
+        match = QUOTED.match(text, place)
+        piece = match[0] if match else text[place]
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+        place += len(piece)
+    found = [(COLUMN.fullmatch(part), part) for part in parts]
+    return [f"{head}{column[1] if column else part}".rstrip() for column, part in found]
 
 
 def missing(client: Client, statements: list[Statement]) -> list[Statement]:
@@ -107,7 +128,7 @@ def _parsed(path: str, line: int, text: str) -> Statement:
     if created and (created[1] or created[2].upper() == "VIEW" or not SELECTS.search(plain)):
         return Statement(line, text, _plain(created[3]))
     if added:
-        return Statement(line, text, _plain(added[1]), _plain(added[2]))
+        return Statement(line, text, _plain(added[2]), _plain(added[3]))
     if created:
         raise OperationError(
             f"{path} line {line} makes a table from a query ({shortened(text, 60)!r}), which brings rows: write its "

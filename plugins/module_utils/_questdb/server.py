@@ -60,10 +60,11 @@ class Server:
 
     def check(self) -> None:
         """OperationError where the service runs and does not have this instance open, or the other way round."""
-        held = self.instance.is_held()
-        reading, owned = self._bot.look()
-        state = state_of(reading, owned)
-        running = bool(owned.all) or not reading.is_down
+        limit = time.monotonic() + self.context.remaining(RELEASE_TIME)
+        held, running, state = self._seen()
+        while held and not running and time.monotonic() < limit:
+            time.sleep(0.1)
+            held, running, state = self._seen()
         if held and not running:
             raise OperationError(
                 f"a server has {self.instance.root} open, which is not {self.name} ({state}): name in service "
@@ -73,6 +74,12 @@ class Server:
             raise OperationError(
                 f"{self.name} runs, but has not {self.instance.root} open: correct root, or name another service"
             )
+
+    def _seen(self) -> tuple[bool, bool, str]:
+        """Whether a server has the instance open, whether the service runs, and its state in a word."""
+        held = self.instance.is_held()
+        reading, owned = self._bot.look()
+        return held, bool(owned.all) or not reading.is_down, state_of(reading, owned)
 
     def wait_while_young(self) -> None:
         """Give a server that was just started, as one is with its host, the time to answer."""

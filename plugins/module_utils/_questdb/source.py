@@ -16,6 +16,8 @@ from .safety import Safety
 from .tables import Table, fingerprint
 
 BACKUP, SAFETY = "backup", "safety"
+LEFT = "left"
+"""What the marker calls a source that a restore which failed has left in place."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from .client import Client
 from .copied import as_copied
 from .instance import CHECKPOINT, DB, Instance
 from .journal import Journal, Run
-from .loss import loss, refuse_loss
+from .lineage import Restores, restores_of, with_restore
+from .loss import loss, loss_of, refuse_loss
 from .manifest import COLD
 from .rehearse import Boot, rehearsed
 from .safety import REPLACED, Safety, make_directory, prune, remove_directory, write_marker, write_safety
@@ -33,7 +34,8 @@ from .swap import arrange, inode
 from .tables import Table, fingerprint, read_tables, wait_for_wal
 from .tree import verify_tree
 from .tree_copy import copy_tree, give
-from .verify import changed, discarded, verify
+from .verify import verify
+from .versions import check_version, version_of
 
 AHEAD, WAY_BACK = 30.0, 30.0
 """Seconds of a step's time limit, beyond the time of one start, to go forward from the stop, and to go back."""
@@ -106,7 +108,7 @@ class Steps:
         self._check_time()
         if up:
             preflight.check_checkpoint(self.client)
-        version = self.client.version() if up else None
+        version = self.client.version() if up else version_of(self.boot)
         preflight.check_source(self.instance, source, version, rehearse=self.terms.rehearse)
         preflight.check_space(self.instance, source)
         if not self._files_checked:
@@ -145,7 +147,8 @@ class Steps:
             )
         staged = os.path.join(self.root, self.facts["staged_at"], DB)
         with self._booted(self.boot, staged, restore=self.facts["checkpoint"]) as client:
-            found = self._verified(client, at_least=self.facts["at_least"])
+            self._check_version(client)
+            found = self._verified(client, staged, at_least=self.facts["at_least"])
         os.sync()  # what it wrote is on disk before it goes live
         marks = transactions(staged)
         return {"rehearsed": True, "wanted": content_of(found), "at_least": False, "staged_marks": marks}
@@ -248,6 +251,7 @@ class Steps:
                 f"the server started and left {self.instance.trigger} there, so it did not recover the checkpoint: "
                 "look at its log"
             )
+        self._check_version(self.client)
         return {"downtime": round(time.time() - self.facts["stopped_at"], 3) if self.facts["was_running"] else None}
 
     def _settle(self) -> None:
@@ -256,32 +260,59 @@ class Steps:
 
     def _verify(self) -> State:
         if not self.run.request["boots"]:
-            return {"fingerprint": None, "transactions": {}}
+            return {"fingerprint": None, "transactions": {}, "born": self._wanted_exactly()}
         # A tree that was rehearsed holds just what it shall. What came since is a writer's, who was not stopped.
-        found = self._verified(self.client, at_least=self.facts["at_least"] or bool(self.facts.get("rehearsed")))
+        at_least = self.facts["at_least"] or bool(self.facts.get("rehearsed"))
+        born = self._born(self._verified(self.client, self.instance.db, at_least=at_least))
         return {
-            "fingerprint": fingerprint(found),
-            "transactions": {name: table.seq_txn for name, table in found.items()},
+            "fingerprint": fingerprint(born),
+            "transactions": {name: table.seq_txn for name, table in born.items()},
+            "born": content_of(born),
         }
 
     def _commit(self) -> State:
-        request = self.run.request
-        marker = {
-            "id": request["id"],
-            "kind": request["kind"],
-            "path": request["path"],
-            "run": self.run.id,
-            "restored": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "fingerprint": self.facts["fingerprint"],
-            "transactions": self.facts["transactions"],
-            "safety_copy": self.run.id,
-        }
-        write_marker(self.instance, marker)
+        self._mark(self.run.request["kind"], self.facts["born"])
         counted = self._count_safety_copy()
         self._forget(os.path.join(self.root, self.facts["staged_at"]))
         self._clear()
         keep = self.terms.keep
         return {**counted, "pruned": [] if keep is None else prune(self.root, keep, self.run.id)}
+
+    def _mark(self, kind: str, born: State | None) -> None:
+        """Say what is live now, and that a history begins with it. born: the tables, None if they are not known"""
+        request, restored = self.run.request, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        marker = {
+            "id": request["id"],
+            "kind": kind,
+            "path": request["path"],
+            "run": self.run.id,
+            "restored": restored,
+            "fingerprint": self.facts.get("fingerprint"),
+            "transactions": self.facts.get("transactions", {}),
+            "safety_copy": self.run.id,
+            "restores": with_restore(self._restores(), self.run.id, restored, self.facts["history"], born),
+        }
+        write_marker(self.instance, marker)
+
+    def _restores(self) -> Restores:
+        """Those before this one."""
+        return restores_of(self.facts["marker"])
+
+    def _born(self, found: dict[str, Table]) -> dict[str, Table]:
+        """The tables that were found, without what somebody has written to them since the server was started."""
+        if self.facts["wanted"] is None:
+            return found
+        wanted = tables_of(self.facts["wanted"])
+        both = {name: (table, wanted[name]) for name, table in found.items() if name in wanted}
+        return {name: other if _is_written(table, other) else table for name, (table, other) in both.items()}
+
+    def _wanted_exactly(self) -> State | None:
+        """What the tables are to hold, if no row can be there beyond that."""
+        return None if self.facts["at_least"] else self.facts["wanted"]
+
+    def _check_version(self, client: Client) -> None:
+        """Of the server that was started: what starts one now may be another version than what ran before."""
+        check_version(self.run.request["path"], self.facts["source_version"], client.version())
 
     def _staged(self, place: str) -> State:
         """Where what will be live is, and what it is known by."""
@@ -304,7 +335,7 @@ class Steps:
         refuse_loss(self.root, source, tables, lost, other, allowed=self.terms.allow_discard)
         return {"rows_discarded": lost, "changed_tables": other}
 
-    def _verified(self, client: Client, *, at_least: bool) -> dict[str, Table]:
+    def _verified(self, client: Client, db: str, *, at_least: bool) -> dict[str, Table]:
         wait_for_wal(client, self._within(self.terms.start_timeout))
         wanted = self.facts["wanted"]
         return verify(
@@ -313,7 +344,7 @@ class Steps:
             at_least=at_least,
             columns=self.run.request["columns"],
             remaining=lambda: self.context.remaining(3600.0),
-            db=self.instance.db if client is self.client else "",
+            db=db,
         )
 
     def _count_safety_copy(self) -> State:
@@ -324,13 +355,13 @@ class Steps:
         try:
             with self._booted(self.boot, os.path.join(copy, DB), restore=False) as client:
                 wait_for_wal(client, self._within(self.terms.start_timeout))
-                tables = read_tables(client)
+                tables = read_tables(client, os.path.join(copy, DB))
         except (OperationError, OSError):
             return {}
         wanted = self.facts["wanted"]
         restored = {} if wanted is None else tables_of(wanted)
-        lost = discarded(tables, restored)
-        other = {*self.facts["changed_tables"], *changed(tables, restored, {})} - lost.keys()
+        lost, found = loss_of(tables, restored, self.facts["history"], self._restores())
+        other = {*self.facts["changed_tables"], *found} - lost.keys()
         self.facts.update(rows_discarded=lost, changed_tables=sorted(other))
         self._describe(self.run.id, REPLACED, tables, exact=True)
         return {
@@ -439,6 +470,13 @@ class Steps:
     def _within(self, seconds: float) -> Callable[[], float]:
         limit = time.monotonic() + self.context.remaining(seconds)
         return lambda: limit - time.monotonic()
+
+
+def _is_written(table: Table, wanted: Table) -> bool:
+    """Whether a table has seen more than it came with. What a view holds follows from tables."""
+    if table.kind != "table" or table.seq_txn is None or wanted.seq_txn is None:
+        return False
+    return table.seq_txn > wanted.seq_txn
 
 
 def tables_of(content: Mapping[str, Any]) -> dict[str, Table]:

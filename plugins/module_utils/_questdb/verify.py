@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Callable
 
 from .._operation import OperationError
-from .client import Client
+from .client import Client, Unreachable
 from .tables import Table, read_tables, touch_columns
 
 Tables = Mapping[str, Table]
 MOST_NAMED = 5
 
 
-def discarded(live: Tables, wanted: Tables) -> dict[str, int]:
+def discarded(live: Tables, wanted: Tables, common: Tables | None = None) -> dict[str, int]:
     """Rows of each table that are live and would not be there afterwards, as far as counts tell.
 
     Partition by partition: rows of a partition that was dropped since make up for none that were written since.
+    common: the tables as they were where the two parted, None if that is not known. What was written since is not the
+    same rows, however many they are.
     """
     lost = {}
     for name, table in live.items():
@@ -27,35 +29,42 @@ def discarded(live: Tables, wanted: Tables) -> dict[str, int]:
         if table.kind != "table":
             continue  # what a view holds follows from tables
         kept: dict[str, int] = dict(other.partitions) if other else {}
-        count = sum(max(0, rows - kept.get(partition, 0)) for partition, rows in table.partitions)
+        same: dict[str, int] = kept if common is None else _partitions(common.get(name), table)
+        count = sum(
+            max(0, rows - min(kept.get(partition, 0), same.get(partition, 0))) for partition, rows in table.partitions
+        )
         if count:
             lost[name] = count
     return lost
 
 
-def changed(live: Tables, wanted: Tables, transactions: Mapping[str, Any]) -> list[str]:
+def changed(live: Tables, wanted: Tables, common: Tables) -> list[str]:
     """Tables that saw transactions since, which no count shows, as an UPDATE; and views and tables that would go.
 
-    transactions: by table, the number since which the live one may differ, where that is not the one of ``wanted``
+    common: the tables as they were where the two parted
     """
     found = []
     for name, table in live.items():
         other = wanted.get(name)
-        if other is None or other.columns != table.columns or _is_newer(table, other, transactions.get(name)):
+        if other is None or other.columns != table.columns or _is_newer(table, other, common.get(name)):
             found.append(name)
     return sorted(found)
 
 
-def _is_newer(table: Table, other: Table, known: int | None) -> bool:
+def _partitions(common: Table | None, table: Table) -> dict[str, int]:
+    """Rows by partition; none if the table was made since."""
+    return dict(common.partitions) if common and common.directory == table.directory else {}
+
+
+def _is_newer(table: Table, other: Table, common: Table | None) -> bool:
     """Whether a table may hold what the other does not. Without numbers, an UPDATE in its bounds is not seen."""
     if table.kind != "table":
         return False  # what a view holds follows from tables
-    if table.directory != other.directory:
-        return True  # it was dropped and made again
-    since = other.seq_txn if known is None else known
-    if table.seq_txn is None or since is None or table.wal != other.wal:
-        return (table.wal, table.first, table.last) != (other.wal, other.first, other.last)
-    return table.seq_txn > since
+    if common is None or {other.directory, common.directory} != {table.directory}:
+        return True  # it was dropped and made again, or nobody knows
+    if table.seq_txn is None or common.seq_txn is None or {other.wal, common.wal} != {table.wal}:
+        return (table.wal, table.first, table.last) != (other.wal, common.first, common.last)
+    return table.seq_txn > common.seq_txn
 
 
 def differences(live: Tables, wanted: Tables, *, at_least: bool) -> list[str]:
@@ -108,9 +117,10 @@ def verify(
         try:
             touch_columns(client, table, timeout=max(1.0, remaining()))
         except OperationError as error:
-            raise OperationError(
-                f"the columns of table {table.name} cannot be read ({error}): the backup holds damaged files"
-            ) from error
+            mend = "the backup holds damaged files"
+            if isinstance(error, Unreachable):
+                mend = f"look at the server's log; if it ended over them, {mend}"
+            raise OperationError(f"the columns of table {table.name} cannot be read ({error}): {mend}") from error
     return live
 
 

@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import Context, NotUndone, OperationError
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operations.questdb_backup import QuestdbBackup
+from ansible_collections.tradeops.botfleet.plugins.module_utils._process import all_processes
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import checkpoint
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.copied import as_copied
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import (
@@ -336,6 +338,24 @@ def test_a_cold_backup_that_is_ended_has_its_server_started_again(
     outcome = backups.made(mode="cold", service=service.options)
     assert (number == signal.SIGKILL) == outcome.message.startswith("start QuestDB, which the backup one has left")
     assert service.server.client.is_up() and backups.names() == ["one"]
+
+
+@pytest.mark.parametrize("mode", ["cold", "checkpoint"])
+def test_without_time_to_tidy_up_neither_server_nor_checkpoint_is_touched(
+    service: Service, tmp_path: Path, mode: str
+) -> None:
+    """A cold backup keeps 30 s of the step's time to start the server again, one of a checkpoint 5 s to release it."""
+    backups = Backups(service.server, tmp_path / "backups")
+    before = running_at(service.server.root)
+    late = Context(deadline=time.monotonic() + {"cold": 20, "checkpoint": 4}[mode])
+    message = backups.refused(context=late, mode=mode, service=service.options)
+    assert message.endswith("did not fit into the step's time limit: raise it")
+    assert running_at(service.server.root) == before and not backups.open_checkpoint()
+    assert checkpoint.read_lease(str(service.server.root)) is None
+
+
+def running_at(root: Path) -> list[int]:
+    return [pid for pid, process in all_processes().items() if str(root) in process.command]
 
 
 def test_partitions_that_are_symlinks_are_refused(own: Backups, tmp_path: Path) -> None:

@@ -20,13 +20,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils import _process
-from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import preflight, server
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.client import Client
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.rehearse import Boot, rehearsed
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.restore import Restoration
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import wait_for_wal
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.restored_questdb import (
     LATER,
     ROWS,
@@ -41,72 +36,6 @@ from tests.peers.questdb import JAR
 def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with fresh(tmp_path_factory) as place:
         yield place
-
-
-def damaged_before_it_was_taken(place: Place) -> None:
-    """A backup whose manifest is right, of a database in which it was garbage already where some texts are."""
-    column = next((place.backup() / "db").glob("fills~*/2026-01-01/note.i"))
-    column.write_bytes(b"\xfe" * column.stat().st_size)
-    place.redescribe("cold")
-
-
-def test_s1_7_damage_that_only_a_look_at_each_column_finds(place: Place) -> None:
-    """S1.7: counts are right and the health is 200; reading the column fails, or crashes the server."""
-    damaged_before_it_was_taken(place)
-    before = place.content()
-    left = place.run(allow_discard=True, on_failure="leave")
-    assert left.status == "failed"
-    assert "columns of table fills cannot be read" in left.message and "was left so" in left.message
-    assert left.message.endswith("put it back with reverted")
-    if not place.pids():
-        place.start()
-    assert place.rows() == ROWS
-    back = place.run(state="reverted", allow_discard=True)
-    assert back.status == "changed", back.message
-    assert place.content() == before
-    failed = place.run(allow_discard=True, rehearse=True)
-    assert failed.status == "failed" and "columns of table fills" in failed.message
-    assert "again what it was" not in failed.message  # there was no downtime at all
-    failed = place.run(allow_discard=True)
-    assert failed.status == "failed" and "columns of table fills" in failed.message
-    assert failed.message.endswith("the database is again what it was before")
-    assert place.content() == before
-    assert place.run("prove").status == "failed"
-
-
-@pytest.mark.parametrize("step", ["start", "settle", "verify"])
-def test_s1_7_a_server_that_is_killed(place: Place, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S1.7: whoever killed it, the old state comes back."""
-    before = place.content()
-    wait = server.Server.wait_until_up
-
-    def kill(*_: Any) -> None:
-        monkeypatch.undo()
-        pids = place.pids()
-        assert len(pids) == 1
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-
-    if step == "start":
-
-        def waiting(self: server.Server) -> None:
-            kill()
-            wait(self)
-
-        monkeypatch.setattr(server.Server, "wait_until_up", waiting)
-    else:
-        plain = getattr(Restoration, f"_{step}")
-
-        def stepping(self: Restoration) -> Any:
-            kill()
-            return plain(self)
-
-        monkeypatch.setattr(Restoration, f"_{step}", stepping)
-    failed = place.run(allow_discard=True)
-    assert failed.status == "failed"
-    assert failed.message.endswith("the database is again what it was before")
-    assert place.content() == before
-    assert len(place.pids()) == 1
 
 
 def test_s1_7_a_server_that_was_killed_holds_its_lock_a_moment_longer(place: Place) -> None:
@@ -194,74 +123,6 @@ def test_s1_7_a_server_that_hangs_when_it_is_to_stop(place: Place) -> None:
 
 def _state(task: Path) -> str:
     return (task / "stat").read_text().rpartition(")")[2].split()[0]
-
-
-class Writer:
-    """Writes one row after the other as long as it lives, again if nobody takes it, and knows which were taken."""
-
-    def __init__(self, place: Place) -> None:
-        self.taken: list[int] = []
-        self.unsure: list[int] = []
-        self._client = Client(place.server.access, timeout=5)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._write)
-        self._thread.start()
-
-    def _write(self) -> None:
-        number = 0
-        while not self._over.is_set():
-            number += 1
-            try:
-                self._client.query(
-                    f"insert into fills values ('2026-04-01T00:00:00Z', 'W', 'buy', 1.0, {number}, 'written')"
-                )
-                self.taken.append(number)
-                time.sleep(0.01)
-            except OperationError:
-                self.unsure.append(number)
-                time.sleep(0.02)
-
-    def end(self) -> None:
-        self._over.set()
-        self._thread.join()
-
-
-def test_s1_7_a_writer_that_goes_on_writing_loses_no_row(place: Place) -> None:
-    """S1.7: each row that the server took is live or in a safety copy, none is lost, and the count is exact."""
-    writer = Writer(place)
-    try:
-        while len(writer.taken) < 20:
-            time.sleep(0.01)
-        done = place.run(allow_discard=True, rehearse=True)
-        enough = len(writer.taken) + 5
-        while len(writer.taken) < enough:
-            time.sleep(0.01)
-    finally:
-        writer.end()
-    assert done.status == "changed", done.message
-    assert done.change is not None
-    found = written(place.server.client)
-    kept: list[int] = []
-    for copy in place.safety():
-        boot = Boot(place.server.command)
-        instance, access, db = Instance(str(place.root)), place.server.access, str(copy / "db")
-        with rehearsed(instance, boot, access, db, str(place.path / "boot"), restore=False, timeout=60) as client:
-            kept += written(client)
-            rows = client.query("select count() from fills").rows[0][0]
-    assert set(writer.taken) <= {*found, *kept}
-    assert {*found, *kept} <= {*writer.taken, *writer.unsure}
-    assert len(found) + len(kept) == len({*found, *kept})
-    assert len(found) > 0 and len(kept) >= 20
-    assert done.change["exact"] is True
-    assert done.change["rows_discarded"] == {"fills": rows - ROWS}
-    assert rows == ROWS + LATER + len(kept)
-
-
-def written(client: Client) -> list[int]:
-    """The numbers of the writer's rows that a database has, once all have arrived."""
-    limit = time.monotonic() + 30
-    wait_for_wal(client, lambda: limit - time.monotonic())
-    return [int(row[0]) for row in client.query("select amount from fills where symbol = 'W'").rows]
 
 
 def test_s1_7_rows_that_come_while_it_stops_are_not_discarded_unasked(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
-from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import layout, preflight
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb import layout, preflight, server
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
 from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._operations.restored_questdb import (
     LATER,
@@ -24,6 +24,8 @@ from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._oper
     Place,
     fresh,
 )
+
+from tests.peers.missing import skip
 
 
 @pytest.fixture(name="one", scope="module")
@@ -140,8 +142,9 @@ def test_s1_7_a_suspended_table(place: Place) -> None:
         place.server.sql("alter table fills resume wal")
 
 
-def test_s1_7_the_wrong_server_or_service(place: Place) -> None:
+def test_s1_7_the_wrong_server_or_service(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """S1.7: the counts of one database say nothing of another."""
+    monkeypatch.setattr(server, "RELEASE_TIME", 0.3)  # for which it might be one that was just killed
     other = {**place.service, "command": ["sleep", "1000"]}
     assert "which is not questdb (unproven): name in service" in refused(place, service=other)
     assert "has no -d" in refused(place, rehearse=True, command=["java", "-jar", "questdb.jar"])
@@ -174,7 +177,7 @@ def test_s1_7_a_disk_that_gets_full_while_staging(
     """S1.7: somebody else filled it after the look at its space; what was staged until then is gone again."""
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(tmp_path)], check=False)
     if mounted.returncode:
-        pytest.skip("no small file system can be mounted here: it takes root")
+        skip("no small file system can be mounted here: it takes root")
     try:
         with fresh(tmp_path_factory, running=False, base=tmp_path) as place:
             inode = os.stat(place.root / "db").st_ino

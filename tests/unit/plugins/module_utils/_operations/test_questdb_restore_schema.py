@@ -39,6 +39,35 @@ def test_s1_7_a_script_is_split_where_statements_end() -> None:
             split(bad, "x")
 
 
+def test_s1_7_a_statement_of_several_columns_is_one_for_each(tmp_path: Path) -> None:
+    """S1.7: each is looked at alone; a comma within a type or a name begins none."""
+    path = tmp_path / "schema.sql"
+    add = "ALTER TABLE 'a,(b' ADD COLUMN IF NOT EXISTS "
+    path.write_text(f'{add}fee DECIMAL(18, 3), if not exists "x, y" symbol capacity 8 ,\n  z int;\n')
+    found = statements_of(str(path))
+    assert [statement.column for statement in found] == ["fee", "x, y", "z"]
+    assert {(statement.line, statement.table) for statement in found} == {(1, "a,(b")}
+    assert [statement.text for statement in found] == [
+        f"{add}fee DECIMAL(18, 3)",
+        f'{add}"x, y" symbol capacity 8',
+        f"{add}z int",
+    ]
+
+
+def test_s1_7_each_column_of_a_statement_is_added_if_it_is_missing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """S1.7: also where the first one or the last one is there, for which the server refuses the statement as it is."""
+    with fresh(tmp_path_factory) as place:
+        path = place.path / "schema.sql"
+        path.write_text("alter table fills add column if not exists price double, fee double, note varchar, tax double")
+        assert place.run("prove", schema_sql=str(path), service=None).status == "failed"
+        done = place.run(schema_sql=str(path), service=None)
+        assert done.status == "changed" and done.change is not None, done.message
+        assert done.change["schema"] == ["fills.fee", "fills.tax"]
+        columns = [row[0] for row in place.server.sql("table_columns('fills')")]
+        assert columns == ["ts", "symbol", "side", "price", "amount", "note", "fee", "tax"]
+        assert place.run(schema_sql=str(path), service=None).status == "unchanged"
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
@@ -52,6 +81,7 @@ def test_s1_7_a_script_is_split_where_statements_end() -> None:
         ("create table if not exists f2 as (select * from fills)", "makes a table from a query"),
         ("create table if not exists f2 as select * from fills", "makes a table from a query"),
         ("create/**/table if not exists f2 as(with a as (select 1) select * from a)", "makes a table from a query"),
+        ("alter table fills add column if not exists fee double, ", "only CREATE TABLE"),
         ("begin", "only CREATE TABLE"),
         ("-- nothing", "no statement"),
     ],

@@ -22,6 +22,8 @@ from ansible_collections.tradeops.botfleet.tests.unit.plugins.module_utils._oper
     event,
 )
 
+from tests.peers.missing import skip
+
 FORK = multiprocessing.get_context("fork")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk or give files to another user")
 
@@ -220,7 +222,7 @@ def test_s2_6_a_full_disk_leaves_the_database_as_it_was(market: Market, tmp_path
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)], check=False).returncode:
-        pytest.skip("this root may not mount a tmpfs")
+        skip("this root may not mount a tmpfs")
     try:
         for state, options in (
             ("moved", {"side_file": str(small / "side.db")}),

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._operation import OperationError
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.lineage import with_restore
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.loss import loss, refuse_loss
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.source import BACKUP, Source, is_as_left
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import Table, fingerprint
@@ -39,30 +40,49 @@ def test_s1_7_rows_are_counted_by_partition() -> None:
     assert discarded(by_name(table("view", kind="materialized view", d1=4)), backup) == {}
 
 
+def test_s1_7_what_was_written_since_two_states_parted_is_not_the_same_rows() -> None:
+    """S1.7: however many rows the other state has, and whichever partitions it has lost since."""
+    common = by_name(table(d1=10))
+    assert discarded(by_name(table(d1=15)), by_name(table(d1=15)), common) == {"fills": 5}
+    assert discarded(by_name(table(d1=15)), by_name(table(d1=99)), common) == {"fills": 5}
+    assert discarded(by_name(table(d1=10)), by_name(table(d1=99)), common) == {}
+    assert discarded(by_name(table(d1=15)), by_name(table(d2=99)), common) == {"fills": 15}
+    assert discarded(by_name(table(d1=15)), by_name(table(d1=15)), {}) == {"fills": 15}, "both have made it since"
+    made_again = replace(table(d1=15), directory="fills~9")
+    assert discarded(by_name(made_again), by_name(made_again), common) == {"fills": 15}
+
+
 def test_s1_7_changes_that_no_count_shows_are_named() -> None:
+    def since_it(live: dict[str, Table]) -> list[str]:
+        return changed(live, backup, backup)
+
     backup = by_name(table(d1=10))
-    assert changed(by_name(table(d1=10, seq_txn=4)), backup, {}) == ["fills"]
-    assert changed(by_name(table(d1=10, seq_txn=4)), backup, {"fills": 4}) == []
-    assert changed(by_name(table(d1=10, seq_txn=2)), backup, {}) == []
-    wider = replace(table(d1=10), columns=[*COLUMNS, ["fee", "DOUBLE"]])
-    assert changed(by_name(wider), backup, {}) == ["fills"]
-    assert changed(by_name(table(d1=10), table("orders")), backup, {}) == ["orders"]
-    assert changed(by_name(replace(table(d1=10), directory="fills~9")), backup, {}) == ["fills"], "made again"
-    diverged = by_name(table(d1=10, seq_txn=150))
-    assert changed(by_name(table(d1=10, seq_txn=120)), diverged, {"fills": 100}) == ["fills"]
-    assert changed(by_name(table(d1=10, seq_txn=100)), diverged, {"fills": 100}) == []
+    assert since_it(by_name(table(d1=10, seq_txn=4))) == ["fills"]
+    assert changed(by_name(table(d1=10, seq_txn=4)), backup, by_name(table(d1=10, seq_txn=4))) == []
+    assert since_it(by_name(table(d1=10, seq_txn=2))) == []
+    assert since_it(by_name(replace(table(d1=10), columns=[*COLUMNS, ["fee", "DOUBLE"]]))) == ["fills"]
+    assert since_it(by_name(table(d1=10), table("orders"))) == ["orders"]
+    assert since_it(by_name(replace(table(d1=10), directory="fills~9"))) == ["fills"], "made again"
+    assert changed(by_name(table(d1=10)), backup, {}) == ["fills"], "nobody knows what they have in common"
+    diverged, common = by_name(table(d1=10, seq_txn=150)), by_name(table(d1=10, seq_txn=100))
+    assert changed(by_name(table(d1=10, seq_txn=120)), diverged, common) == ["fills"]
+    assert changed(by_name(table(d1=10, seq_txn=100)), diverged, common) == []
 
 
 def test_s1_7_without_wal_the_bounds_are_compared() -> None:
     plain = replace(table(d1=10, seq_txn=None), wal=False)
-    assert changed(by_name(plain), by_name(plain), {}) == []
-    assert changed(by_name(replace(plain, last="c")), by_name(plain), {}) == ["fills"]
-    assert changed(by_name(plain), by_name(table(d1=10)), {}) == ["fills"]
+
+    def since(live: Table, other: Table, common: Table | None = None) -> list[str]:
+        return changed(by_name(live), by_name(other), by_name(common or other))
+
+    assert since(plain, plain) == []
+    assert since(replace(plain, last="c"), plain) == ["fills"]
+    assert since(plain, table(d1=10)) == ["fills"]
     numbered = replace(plain, seq_txn=4)
-    assert changed(by_name(numbered), by_name(plain), {}) == [], "the backup does not know its number"
-    assert changed(by_name(numbered), by_name(plain), {"fills": 3}) == ["fills"]
-    assert changed(by_name(numbered), by_name(replace(plain, seq_txn=3)), {}) == ["fills"]
-    assert changed(by_name(numbered), by_name(table(d1=10)), {}) == ["fills"]
+    assert since(numbered, plain) == [], "the backup does not know its number"
+    assert since(numbered, plain, replace(plain, seq_txn=3)) == ["fills"]
+    assert since(numbered, replace(plain, seq_txn=3)) == ["fills"]
+    assert since(numbered, table(d1=10)) == ["fills"]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +122,8 @@ def test_s1_7_a_restored_database_is_compared(live: list[Table], said: str, at_l
 def test_s1_7_loss_needs_a_word_and_so_does_not_knowing() -> None:
     source = Source(BACKUP, "b", "/b", by_name(table(d1=10)), False, False, "9.3.4", "2026-01-05T03:15:00Z")
 
-    def refused(live: dict[str, Table] | None, **given: Any) -> str:
-        lost, other = loss(live, source, given.get("marker"))
+    def refused(live: dict[str, Table] | None, marker: dict[str, Any] | None = None) -> str:
+        lost, other = loss(live, source, marker)
         refuse_loss("/q", source, live, lost, other, allowed=True)
         try:
             refuse_loss("/q", source, live, lost, other, allowed=False)
@@ -111,13 +131,16 @@ def test_s1_7_loss_needs_a_word_and_so_does_not_knowing() -> None:
             return str(error)
         return ""
 
+    def restored(at: str, seq_txn: int) -> dict[str, Any]:
+        return {"restores": with_restore([], "r1", at, "", {"fills": asdict(table(d1=10, seq_txn=seq_txn))})}
+
     assert refused(by_name(table(d1=10))) == ""
     assert "(2 of fills): set allow_discard" in refused(by_name(table(d1=12)))
     assert "no count shows how (fills)" in refused(by_name(table(d1=10, seq_txn=9)))
-    marker = {"restored": "2026-01-05T03:15:00Z", "transactions": {"fills": 9}}
-    assert refused(by_name(table(d1=10, seq_txn=9)), marker=marker) == ""
-    assert "(fills)" in refused(by_name(table(d1=10, seq_txn=10)), marker=marker)
-    marker["restored"] = "2026-01-04T00:00:00Z"  # the backup came later, so that its number counts
-    assert "(fills)" in refused(by_name(table(d1=10, seq_txn=9)), marker=marker)
-    assert refused(by_name(table(d1=10, seq_txn=3)), marker={**marker, "transactions": {"fills": 2}}) == ""
+    assert refused(by_name(table(d1=10, seq_txn=3)), restored("2026-01-05T03:15:00Z", 3)) == ""
+    assert refused(by_name(table(d1=10, seq_txn=2)), restored("2026-01-05T03:15:00Z", 2)) == ""
+    assert "(fills)" in refused(by_name(table(d1=10, seq_txn=3)), restored("2026-01-05T03:15:00Z", 2))
+    came_later = restored("2026-01-04T00:00:00Z", 2)  # the backup, so that its own number counts
+    assert refused(by_name(table(d1=10, seq_txn=3)), came_later) == ""
+    assert "(fills)" in refused(by_name(table(d1=10, seq_txn=4)), came_later)
     assert "cannot be counted" in refused(None)
