@@ -6,20 +6,29 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.tradeops.botfleet.plugins.module_utils._process import all_processes
+from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.backup import SPARE
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.instance import Instance
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.safety import REPLACED, Safety, write_safety
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.tables import read_tables
 
 from tests.peers.missing import skip
 from tests.peers.questdb import lacking
+from tests.playbooks.conftest import ROOT
 
-from .check import TABLE, Traded, scenario, trading
+from .check import TABLE, Traded, trading
+
+COUNTED = r"rows written (\d+), rows found (\d+), rows lost (\d+)"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,10 +52,39 @@ def rows(traded: Traded) -> int:
     return counted
 
 
+def names(place: Path) -> list[str]:
+    """What is in a directory, hidden or not; nothing if it is not there."""
+    return sorted(os.listdir(place)) if place.is_dir() else []
+
+
+def left_alone(traded: Traded) -> dict[str, Any]:
+    """What a backup that failed must not have changed: the server and its rows, no checkpoint, the backups."""
+    root = str(traded.server.root)
+    return {
+        "server": [pid for pid, process in all_processes().items() if root in process.command],
+        "rows": rows(traded),
+        "checkpoint": traded.server.sql("select in_progress from checkpoint_status()"),
+        "backups": names(Path(traded.database["backups"])),
+    }
+
+
 def test_s1_7_deploy_trade_deploy_badly_restore_and_find_every_row(tmp_path: Path) -> None:
-    """S1.7, S2.15: no row is lost, though the restore put them aside first."""
-    counted = scenario(tmp_path)
-    assert counted.written > 6000 and counted.lost == counted.strange == 0, counted
+    """S1.7, S2.15: no row is lost, though the restore put them aside first; ``make data-check`` says so at its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.data.check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".cache" / "collections"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.fullmatch(COUNTED, done.stdout.splitlines()[-1])
+    assert found, done.stdout
+    written, there, lost = map(int, found.groups())
+    assert written > 6000 and there == written and lost == 0, done.stdout
+    assert names(tmp_path) == [], "it leaves nothing"
 
 
 def test_s1_7_nothing_is_restored_unless_it_is_asked_for(traded: Traded) -> None:
@@ -65,6 +103,52 @@ def test_s1_8_a_database_at_risk_is_backed_up_once_for_its_bots(traded: Traded) 
     manifest = json.loads((Path(row["backup"]) / "manifest.json").read_text())
     assert manifest["tables"][TABLE]["rows"] == 1200
     assert run.record["data_loss"] is None and rows(traded) == 1200
+
+
+def test_s1_8_a_backup_that_does_not_fit_into_the_budget(traded: Traded) -> None:
+    """S1.8: its bots stay stopped and safe, nothing half is left, and the same id with more time goes on from there."""
+    traded.fleet.up()
+    before = left_alone(traded)
+    late = traded.rollback(data_at_risk=True, data_budget=SPARE)  # which it keeps to tidy up: nothing fits
+    assert late.code == 2 and set(late.states().values()) == {"safe"}, late.output
+    assert left_alone(traded) == before
+    (row,) = late.record["databases"]
+    said = "Back the database up as it is, within data_budget: copy .checkpoint did not fit into the step's time limit"
+    assert row["failure"] == f"{said}: raise it" and row["backup"] is None
+    for bot in late.record["bots"]:
+        assert bot["failure"] == f"its database {TABLE} is not as it should be: {row['failure']}"
+        assert bot["process"] == "stopped" and traded.fleet.page(bot["name"]) is None
+    done = traded.rollback(data_at_risk=True, rollback_id=late.record["rollback_id"])
+    assert done.code == 0 and set(done.states().values()) == {"restored"}, done.output
+    (row,) = done.record["databases"]
+    assert names(Path(traded.database["backups"])) == sorted([*before["backups"], late.record["rollback_id"]])
+    assert json.loads((Path(row["backup"]) / "manifest.json").read_text())["tables"][TABLE]["rows"] == before["rows"]
+
+
+def test_s1_7_a_restore_is_not_begun_without_time_for_its_way_back(traded: Traded) -> None:
+    """S1.7: the database is not even stopped."""
+    traded.fleet.up()
+    before = left_alone(traded)
+    run = traded.rollback(database=True, database_backup="nightly", allow_discard=True, data_budget=60)
+    assert run.code == 2 and set(run.states().values()) == {"safe"}, run.output
+    (row,) = run.record["databases"]
+    assert row["failure"].startswith("Restore the database, within data_budget: ")
+    assert "is not gone on with in less than 180 s: raise the time limit" in row["failure"]
+    assert left_alone(traded) == before and row["restored"] is None
+
+
+def test_s1_8_room_is_asked_for_before_a_backup_is_begun(traded: Traded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S1.8: what is free, what the copy takes and what must be left are named, and nothing was touched for it."""
+    for bot in traded.users:
+        monkeypatch.setitem(traded.fleet.overrides[bot], "botfleet_database", {**traded.database, "min_free": "900T"})
+    traded.fleet.up()
+    before = left_alone(traded), names(traded.server.root / "botfleet")
+    run = traded.rollback(data_at_risk=True)
+    assert run.code == 2 and set(run.states().values()) == {"safe"}, run.output
+    (row,) = run.record["databases"]
+    figures = r"has [\d.]+ [GT]iB free, a copy of \S+ takes [\d.]+ [KM]iB, and 900\.0 TiB must be left"
+    assert re.search(f"{figures}: make room, or lower min_free$", row["failure"]), row["failure"]
+    assert (left_alone(traded), names(traded.server.root / "botfleet")) == before and row["backup"] is None
 
 
 def test_s1_7_rows_that_the_backup_has_not_are_not_discarded_unasked(traded: Traded) -> None:
