@@ -102,13 +102,14 @@ def test_s1_7_what_is_said_when_it_is_asked_to_end_is_true(place: Place) -> None
     assert place.content() == before and len(place.pids()) == 1
 
 
-def test_s1_7_a_server_that_hangs_when_it_is_to_stop(place: Place) -> None:
+def test_s1_7_a_server_that_hangs_when_it_is_to_stop(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """S1.7: without force it is not killed, and nothing was touched; with it, the next run goes on."""
     before = place.content()
     (pid,) = place.pids()
     os.kill(pid, signal.SIGSTOP)
     while any(_state(task) != "T" for task in Path(f"/proc/{pid}/task").iterdir()):
         time.sleep(0.01)  # on a busy machine it answers a moment longer
+    monkeypatch.setattr(server, "YOUNG", 0.5)  # s: it would be waited for, as one that is just coming up
     impatient = {**place.service, "timeout": 1}
     failed = place.run(allow_discard=True, service=impatient, start_timeout=1)
     assert failed.status == "failed"
