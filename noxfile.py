@@ -273,8 +273,8 @@ def freqtrade(session: nox.Session) -> None:
 
 @nox.session
 def playbooks(session: nox.Session) -> None:
-    """The playbooks against the demo fleet and against fleets that fail."""
-    session.run("pytest", "tests/playbooks", *session.posargs)
+    """The playbooks against the demo fleet and against fleets that fail. Two at a time, since many wait."""
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/playbooks", *session.posargs)
 
 
 @nox.session

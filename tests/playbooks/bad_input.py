@@ -36,6 +36,7 @@ UNDONE = r"\.git/"
 VARIES = [
     (r"(process|pid|running:) \d+ \([^)]*\)", r"\1 <pid> (<command>)"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
+    (r"--port \(\d+\|\d+\)", "--port (<ports>)"),
     (r"\([0-9a-f]{12}\)", "(<commit>)"),
     (r"\d{4}-\d\d-\d\dT[\d:]+Z", "<time>"),
     (r"\(\d+ s\)", "(<age> s)"),

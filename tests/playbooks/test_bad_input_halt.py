@@ -65,11 +65,17 @@ def use_old_python(fleet: Fleet, _name: str) -> dict[str, Any]:
     return {"ansible_python_interpreter": make_old_python(fleet.work)}
 
 
+def take_a_neighbour_in(fleet: Fleet, _name: str) -> dict[str, Any]:
+    """By the ports, or it would be one of another test's fleet, too."""
+    ports = "|".join(str(bot["port"]) for bot in fleet.bots() if bot["name"] in ("tn-1", "tn-14"))
+    return {"botfleet_process_pattern": rf"trading_node\.py --bot tn-14? --port ({ports})$"}
+
+
 FAULTS = {
     "tn-1": Fault(
         Case("In halt", "The pattern of its process matches another bot's"),
         "exposed",
-        {"botfleet_process_pattern": r"trading_node\.py --bot tn-14? "},
+        arrange=take_a_neighbour_in,
     ),
     "tn-10": Fault(Case("In halt", "The config is malformed YAML"), "exposed", arrange=break_yaml),
     "tn-11": Fault(Case("In halt", "The config has a key twice"), "exposed", arrange=give_key_twice),
