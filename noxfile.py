@@ -245,12 +245,14 @@ def unit(session: nox.Session) -> None:
 def managed(session: nox.Session, python: str) -> None:
     """The operations' unit tests on this Python of managed nodes, but for those with a QuestDB.
 
-    On the oldest that ccxt runs on, only what an older one does without.
+    On the oldest that ccxt runs on, only what an older one does without, and no random nights once more.
     """
     programs = environments.python_environment(session, python)
     pytest = (str(programs / "python"), "-m", "pytest")
+    nights = "--ignore-glob=tests/unit/*/test_bad_luck.py"
     tests = [UNIT / "_exposure", *UNIT.glob("_operations/test_exchange_*.py")] if python == "3.10" else [UNIT]
-    session.run(*pytest, "-n", "4", WITHOUT_QUESTDB, *(str(path.relative_to(ROOT)) for path in tests), *session.posargs)
+    files = [str(path.relative_to(ROOT)) for path in tests]
+    session.run(*pytest, "-n", "4", WITHOUT_QUESTDB, nights, *files, *session.posargs)
 
 
 @nox.session
