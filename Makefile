@@ -61,8 +61,8 @@ data-faults: setup ## SEEDS=200 random faults while a QuestDB is backed up, rest
 	@python3 tools/questdb.py >/dev/null
 	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.data.run --seeds $(SEEDS) --hosts $(DATABASES) --write
 
-luck: setup ## EXAMPLES=5000 random accounts with random faults at each emulated exchange, a quarter of an hour
-	@BOTFLEET_EXAMPLES=$(EXAMPLES) .cache/venv/bin/python -m pytest -n auto --timeout 0 --hypothesis-show-statistics \
+luck: setup ## EXAMPLES=5000 nights of random accounts with random faults at each emulated exchange, an hour
+	@BOTFLEET_EXAMPLES=$(EXAMPLES) .cache/venv/bin/python -m pytest -n 3 --timeout 0 -rP \
 	  tests/unit/plugins/module_utils/_exposure/test_bad_luck.py
 
 setup: ## what the tests and a checkout need: .cache/venv, .cache/collections

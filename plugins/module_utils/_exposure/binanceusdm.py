@@ -66,7 +66,7 @@ class BinanceUsdm(Venue):
         except ccxt.AuthenticationError as error:
             if _code(error) in NOT_KNOWN:
                 raise
-            raise NotFromHere(said(error)) from error
+            raise NotFromHere(said(error, self.client)) from error
 
     def read(self, symbols: Iterable[str]) -> Account:
         ids = [self.client.market(symbol)["id"] for symbol in symbols]

@@ -17,6 +17,7 @@ from .._operation import OperationError
 from .library import ccxt
 
 T = TypeVar("T")
+MASK = "********"
 PAUSES = (0.1, 0.3, 1.0, 2.0)  # s before a read is asked again; the last one for good
 NOT_DONE = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection)
 """The exchange has turned it down before it looked at it: too late by its clock, or too many at once."""
@@ -96,16 +97,16 @@ class Calls:
             try:
                 return self._timed(ask)
             except ccxt.InvalidNonce as error:
-                self._trouble = said(error)
+                self._trouble = said(error, self.client)
                 if late:  # its clock was read, and that did not help
                     self.pause(PAUSES[min(late, len(PAUSES)) - 1])
                 late += 1
             except NOT_DONE as error:
-                self._trouble = said(error)
+                self._trouble = said(error, self.client)
                 self.pause(self._asked_to_wait())
                 continue
             except (ccxt.OperationFailed, ccxt.ExchangeError) as error:
-                raise _meaning(error)(said(error)) from error
+                raise _meaning(error)(said(error, self.client)) from error
             self.read_clock()
 
     def read_clock(self) -> None:
@@ -139,8 +140,13 @@ def _meaning(error: Exception) -> type[Exception]:
     return TurnedDown if error.__cause__ is None else Unknown
 
 
-def said(error: Exception) -> str:
-    """An error of ccxt without the URL that it may quote, whose signature would open the account."""
+def said(error: Exception, client: Any) -> str:
+    """An error of ccxt without the URL that it may quote, whose signature would open the account.
+
+    And without the client's credentials, which an exchange may quote.
+    """
     text = " ".join(str(error).split())
+    for credential in filter(None, (client.apiKey, client.secret, client.password)):
+        text = text.replace(credential, MASK)
     words = [word for word in text.split(" ") if "://" not in word and "signature=" not in word]
     return f"{type(error).__name__}: {' '.join(words)}"[:300]

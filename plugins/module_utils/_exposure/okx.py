@@ -109,7 +109,7 @@ class Okx(Venue):
         ):
             handles = [order.handle for order in orders if order.kind == kind]
             for start in range(0, len(handles), BATCHES[kind]):
-                refused += _refused(send, handles[start : start + BATCHES[kind]])
+                refused += _refused(self.client, send, handles[start : start + BATCHES[kind]])
         if refused:
             raise TurnedDown("; ".join(refused)[:300])
 
@@ -235,7 +235,7 @@ def _rows(answer: Any) -> list[Row]:
     return rows
 
 
-def _refused(cancel: Callable[[list[Row]], Any], handles: list[Row]) -> list[str]:
+def _refused(client: Any, cancel: Callable[[list[Row]], Any], handles: list[Row]) -> list[str]:
     """Cancel one batch. When some of it fails ccxt keeps quiet, and when all of it does, it raises for the first."""
     try:
         answer = cancel(handles)
@@ -244,7 +244,7 @@ def _refused(cancel: Callable[[list[Row]], Any], handles: list[Row]) -> list[str
     except ccxt.ExchangeError as error:
         if isinstance(error, ccxt.AuthenticationError) or error.__cause__ is not None:  # not said by the exchange
             raise
-        return [said(error)]
+        return [said(error, client)]
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise Unknown("okx gave an answer without data")
     return [f"{row.get('sCode')} {row.get('sMsg')}" for row in answer["data"] if row.get("sCode") not in GONE | {"0"}]

@@ -272,6 +272,19 @@ def test_credentials_may_lie_with_the_bot(
     assert desk.account.flat
 
 
+@pytest.mark.parametrize("skip", [0, 12])
+def test_credentials_that_an_exchange_quotes_are_masked_wherever_they_came_from(
+    desk: Desk, tmp_path: Path, skip: int
+) -> None:
+    """Those of a file are no secrets of the step, and bybit's 10004 quotes the key, before the first order or after."""
+    (tmp_path / "exchange.yaml").write_text(json.dumps({"exchanges": {"binance": KEY}}))
+    quotes = Answer({"code": -1022, "msg": f"bad sign of {KEY['api_key']} by {KEY['api_secret']}"}, 400)
+    desk.exchange.fault("GET|POST|DELETE", answer=quotes, skip=skip, times=None)
+    place: dict[str, Any] = {"credentials_path": str(tmp_path / "exchange.yaml")}
+    outcome = desk.run(credentials=None, credentials_key="exchanges.binance.{field}", **place)  # which looks for them
+    assert outcome.status == "failed" and "bad sign of ******** by ********" in outcome.message
+
+
 OLDER = {"api_key": "CANARY-older-key", "api_secret": "CANARY-older-secret"}
 
 
