@@ -257,7 +257,7 @@ def test_credentials_of_production_are_not_given_to_a_bot_that_goes_to_testnet(f
     fleet.overrides["qt-10"]["botfleet_testnet_credentials"] = {"binance": wrong}
     run = fleet.rollback(scope=TRADERS)
     assert run.code == 2 and run.states() == {"qt-1": "restored", "qt-10": "safe"}
-    assert "its botfleet_testnet_credentials are not a testnet's: " in run.bot("qt-10")["failure"]
+    assert "its botfleet_testnet_credentials are not proven to be a testnet's: " in run.bot("qt-10")["failure"]
     assert "are not of testnet, they are of production" in run.bot("qt-10")["failure"]
     assert production(fleet, "qt-10") and not production(fleet, "qt-1")
     assert "CANARY" not in run.output
