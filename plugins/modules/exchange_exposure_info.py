@@ -25,6 +25,10 @@ options:
     description: Seconds for all of it.
     type: float
     default: 60
+  credentials_only:
+    description: Read whose the credentials are, and no more. Only RV(account) and RV(not_known_in) are returned.
+    type: bool
+    default: false
 seealso:
   - module: tradeops.botfleet.exchange_exposure
 author: The tradeops.botfleet authors (@tradeops)
@@ -41,6 +45,15 @@ EXAMPLES = r"""
 - name: It holds nothing
   ansible.builtin.assert:
     that: held.state == 'flat'
+
+- name: Find out whether these are a testnet's
+  tradeops.botfleet.exchange_exposure_info:
+    exchange: bybit
+    environment: testnet
+    credentials: "{{ vault_testnet_credentials.bybit }}"
+    credentials_only: true
+  register: whose
+  failed_when: whose is failed or 'production' not in whose.not_known_in
 """
 
 RETURN = r"""
@@ -50,21 +63,21 @@ account:
   type: str
 state:
   description: V(flat) where there is neither a position nor an order, else V(residual).
-  returned: success
+  returned: success, without O(credentials_only)
   type: str
 positions:
   description: Each with C(symbol), C(side), C(contracts) and C(notional) in the quote currency.
-  returned: success
+  returned: success, without O(credentials_only)
   type: list
   elements: dict
 orders:
   description: Each with C(symbol), C(id), C(kind), C(side), C(reduces) and C(amount).
-  returned: success
+  returned: success, without O(credentials_only)
   type: list
   elements: dict
 notional:
   description: Of all positions, in the quote currency.
-  returned: success
+  returned: success, without O(credentials_only)
   type: float
 not_known_in:
   description: The environments that were asked and do not know the credentials.
@@ -82,14 +95,16 @@ from ..module_utils._operations.exchange_exposure import ExchangeExposure
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ACCOUNT, supports_check_mode=True, **ONE_PLACE)
+    spec = {**ACCOUNT, "credentials_only": {"type": "bool", "default": False}}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **ONE_PLACE)
     options = {**module.params, "strategy": "cancel_and_close"}
     try:
         reader = ExchangeExposure.reader(options, Context(check_mode=True))
-        account = {**reader.observe(), "not_known_in": reader.not_known_in()}
+        read = {} if module.params["credentials_only"] else reader.observe()
+        account = {"account": reader.account, **read, "not_known_in": reader.not_known_in()}
     except OperationError as error:
         module.fail_json(msg=str(error))
-    account.pop("unwanted")
+    account.pop("unwanted", None)
     module.exit_json(changed=False, **account)
 
 

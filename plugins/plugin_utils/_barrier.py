@@ -108,12 +108,12 @@ def _invalid(validation: Mapping[str, Any] | None) -> str:
 def _of_production(credentials: Mapping[str, Any] | None) -> str:
     """Why the credentials that the switch to testnet would bring are not known to be a testnet's (S4.4)."""
     for result in (credentials or {}).get("results") or [credentials or {"skipped": True}]:
-        if result.get("failed"):
+        if result.get("failed") or result.get("unreachable"):
             return f"its botfleet_testnet_credentials are not proven to be a testnet's: {one_line(result.get('msg'))}"
         if not result.get("skipped") and "production" not in result["not_known_in"]:
             return (
                 f"nothing shows that its botfleet_testnet_credentials of {result['account']} are not production's: "
-                "write {environment} in base_url of botfleet_exposure"
+                "write {environment} in base_url of botfleet_exposure, or run it again if production did not answer"
             )
     return ""
 

@@ -145,8 +145,13 @@ def said(error: Exception, client: Any) -> str:
 
     And without the client's credentials, which an exchange may quote.
     """
-    text = " ".join(str(error).split())
-    for credential in filter(None, (client.apiKey, client.secret, client.password)):
-        text = text.replace(credential, MASK)
+    text = masked(" ".join(str(error).split()), client)
     words = [word for word in text.split(" ") if "://" not in word and "signature=" not in word]
     return f"{type(error).__name__}: {' '.join(words)}"[:300]
+
+
+def masked(text: str, client: Any) -> str:
+    """Without the credentials of a client."""
+    for credential in filter(None, (client.apiKey, client.secret, client.password)):
+        text = text.replace(credential, MASK)
+    return text

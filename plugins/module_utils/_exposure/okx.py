@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from .._operation import OperationError
 from .account import BUY, CONDITIONAL, LONG, REGULAR, SELL, SHORT, Account, OpenOrder, Position
-from .calls import Calls, TurnedDown, Unknown, said
+from .calls import Calls, TurnedDown, Unknown, masked, said
 from .library import ccxt
 from .venue import DEMO, PRODUCTION, AlreadyThere, Sent, Venue
 
@@ -247,7 +247,8 @@ def _refused(client: Any, cancel: Callable[[list[Row]], Any], handles: list[Row]
         return [said(error, client)]
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise Unknown("okx gave an answer without data")
-    return [f"{row.get('sCode')} {row.get('sMsg')}" for row in answer["data"] if row.get("sCode") not in GONE | {"0"}]
+    wrong = [row for row in answer["data"] if row.get("sCode") not in GONE | {"0"}]
+    return [masked(f"{row.get('sCode')} {row.get('sMsg')}", client) for row in wrong]
 
 
 def _text(row: Row, name: str) -> str:

@@ -111,7 +111,7 @@ class ExchangeExposure(Operation):
         venue, calls, denied = self._open()
         course = self._course or Flattening(venue, calls, self._aim()).run(act=False)
         if course.after is None:
-            raise OperationError(f"{self._account} could not be read ({course.problem}): its exposure is unproven")
+            raise OperationError(f"{self._in_words} could not be read ({course.problem}): its exposure is unproven")
         state = self._state(course.after)
         state["proof"] = {"clean_at": course.clean_at, "not_known_in": denied}
         if not course.reached:
@@ -121,7 +121,7 @@ class ExchangeExposure(Operation):
             why = f" ({course.problem})" if course.problem else ""
             said = f"; the exchange said: {course.refusals[-1]}" if course.refusals else ""
             raise OperationError(
-                f"{self._account} is not what {self.options['strategy']} wants{why}: {left}{said}", state
+                f"{self._in_words} is not what {self.options['strategy']} wants{why}: {left}{said}", state
             )
         return state
 
@@ -135,7 +135,12 @@ class ExchangeExposure(Operation):
         return self._opened[2] if self._opened else proven_credentials(self.options, self._deadline())[1]
 
     @property
-    def _account(self) -> str:
+    def account(self) -> str:
+        """Exchange and environment, as results name it."""
+        return f"{self.options['exchange']} {self.options['environment']}"
+
+    @property
+    def _in_words(self) -> str:
         return f"the account at {self.options['exchange']} ({self.options['environment']})"
 
     def _open(self) -> tuple[Venue, Calls, list[str]]:
@@ -152,7 +157,7 @@ class ExchangeExposure(Operation):
             try:
                 calls.read(venue.connect)
             except (OutOfTime, TurnedDown) as error:
-                raise OperationError(f"{self._account} cannot be read ({str(error) or 'no answer in time'})") from error
+                raise OperationError(f"{self._in_words} cannot be read ({str(error) or 'no answer in time'})") from error
             unknown = [symbol for symbol in options["symbols"] if symbol not in client.markets]
             if unknown:
                 raise OperationError(f"symbols has {', '.join(unknown)}, unknown at {options['exchange']}: mend them")
@@ -168,7 +173,7 @@ class ExchangeExposure(Operation):
         try:
             return venue.read(self.options["symbols"])
         except (OutOfTime, TurnedDown) as error:
-            raise OperationError(f"{self._account} cannot be read ({str(error) or 'no answer in time'})") from error
+            raise OperationError(f"{self._in_words} cannot be read ({str(error) or 'no answer in time'})") from error
 
     def _aim(self) -> Aim:
         from .._exposure.flatten import Aim  # noqa: PLC0415  # as above
@@ -189,7 +194,7 @@ class ExchangeExposure(Operation):
         unwanted = {"positions": [it.shown() for it in positions], "orders": [it.shown() for it in orders]}
         state = "residual" if positions or orders else "guarded" if account.positions else "flat"
         return {
-            "account": f"{self.options['exchange']} {self.options['environment']}",
+            "account": self.account,
             "state": state,
             "positions": [position.shown() for position in account.positions],
             "orders": [order.shown() for order in account.orders],
@@ -215,10 +220,9 @@ class ExchangeExposure(Operation):
         }
 
     def _diff(self, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> dict[str, str]:
-        name = f"{self.options['exchange']} {self.options['environment']}"
         return {
-            "before_header": name,
-            "after_header": name,
+            "before_header": self.account,
+            "after_header": self.account,
             "before": "".join(f"{_line(it)}\n" for it in before),
             "after": "".join(f"{_line(it)}\n" for it in after),
         }

@@ -21,6 +21,9 @@ from .tables import Table
 FIRST = ""
 """The history before the first restore. The others are called like the run that began them."""
 
+UNKNOWN = "unknown"
+"""The history of a source where nobody knows it: no restore began it."""
+
 KEPT = 20
 """Restores of which it is kept what their tables held. Where an older one matters, nobody knows what is in common."""
 
@@ -33,7 +36,12 @@ def restores_of(marker: Mapping[str, Any] | None) -> Restores:
 
     parent: the history that its source came from; tables: as they were in the end, None if that is not known
     """
-    return marker.get("restores") or [] if marker else []
+    if marker is None:
+        return []
+    if "restores" not in marker:  # an earlier version kept no tables, so nobody knows what is in common
+        return [{"run": marker["run"], "restored": marker["restored"], "parent": FIRST, "tables": None}]
+    found: Restores = marker["restores"]
+    return found
 
 
 def history_of(source: Source, restores: Restores) -> str:

@@ -22,7 +22,7 @@ from .client import Client
 from .copied import as_copied
 from .instance import CHECKPOINT, DB, Instance
 from .journal import Journal, Run
-from .lineage import Restores, restores_of, with_restore
+from .lineage import UNKNOWN, Restores, restores_of, with_restore
 from .loss import loss, loss_of, refuse_loss
 from .manifest import COLD
 from .rehearse import Boot, rehearsed
@@ -271,7 +271,7 @@ class Steps:
         }
 
     def _commit(self) -> State:
-        self._mark(self.run.request["kind"], self.facts["born"])
+        self._mark(self.run.request["kind"], self.facts.get("born"))
         counted = self._count_safety_copy()
         self._forget(os.path.join(self.root, self.facts["staged_at"]))
         self._clear()
@@ -290,9 +290,13 @@ class Steps:
             "fingerprint": self.facts.get("fingerprint"),
             "transactions": self.facts.get("transactions", {}),
             "safety_copy": self.run.id,
-            "restores": with_restore(self._restores(), self.run.id, restored, self.facts["history"], born),
+            "restores": with_restore(self._restores(), self.run.id, restored, self._history(), born),
         }
         write_marker(self.instance, marker)
+
+    def _history(self) -> str:
+        """That of the source; a run that an earlier version began has not written it down."""
+        return str(self.facts.get("history", UNKNOWN))
 
     def _restores(self) -> Restores:
         """Those before this one."""
@@ -360,7 +364,7 @@ class Steps:
             return {}
         wanted = self.facts["wanted"]
         restored = {} if wanted is None else tables_of(wanted)
-        lost, found = loss_of(tables, restored, self.facts["history"], self._restores())
+        lost, found = loss_of(tables, restored, self._history(), self._restores())
         other = {*self.facts["changed_tables"], *found} - lost.keys()
         self.facts.update(rows_discarded=lost, changed_tables=sorted(other))
         self._describe(self.run.id, REPLACED, tables, exact=True)

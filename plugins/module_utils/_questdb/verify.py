@@ -120,7 +120,7 @@ def verify(
             mend = "the backup holds damaged files"
             if isinstance(error, Unreachable):
                 mend = f"look at the server's log; if it ended over them, {mend}"
-            raise OperationError(f"the columns of table {table.name} cannot be read ({error}): {mend}") from error
+            raise type(error)(f"the columns of table {table.name} cannot be read ({error}): {mend}") from error
     return live
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+import zlib
 
 from .._operation import OperationError
 from .rehearse import Boot
@@ -44,7 +45,7 @@ def _in_jar(path: str) -> str | None:
     try:
         with zipfile.ZipFile(path) as jar, jar.open(MANIFEST) as manifest:
             text = manifest.read(LONGEST).decode("utf-8", "replace")
-    except (OSError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
         return None
     version = VERSION.search(text) if TITLE.search(text) else None
     return version[1] if version else None

@@ -162,9 +162,11 @@ def test_a_bot_is_refused_whose_testnet_credentials_may_be_productions(fleet: Fl
     fleet.bot("c", revert_credentials={"results": [failed], "failed": True})
     fleet.bot("d", revert_credentials={"skipped": True})
     fleet.bot("e", revert_credentials={"failed": True, "msg": "botfleet_accounts is undefined"})
+    fleet.bot("f", revert_credentials={"results": [{"unreachable": True, "msg": "no room for its files"}]})
     why = fleet.why()
     assert (why["a"], why["d"]) == ("", "")
     assert why["e"].endswith("are not proven to be a testnet's: botfleet_accounts is undefined")
+    assert why["f"].endswith("are not proven to be a testnet's: no room for its files")
     assert why["b"].startswith("nothing shows that its botfleet_testnet_credentials of okx demo are not production's")
     assert why["c"].endswith("are not proven to be a testnet's: the credentials of bybit are of production")
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._questdb.lineage import (
     FIRST,
     KEPT,
+    UNKNOWN,
     history_of,
     parted,
     restores_of,
@@ -48,6 +49,16 @@ def test_s1_7_a_source_is_of_the_history_that_was_live_then() -> None:
     assert history_of(source(SAFETY, "r1", 9), restores) == FIRST
     assert history_of(source(SAFETY, "r2", 1), restores) == "r1"
     assert history_of(source(SAFETY, "r2.failed", 9), restores) == "r2.failed"
+
+
+def test_s1_7_of_a_restore_by_an_earlier_version_nobody_knows_what_is_in_common() -> None:
+    """S1.7: it kept no tables. What was taken since is of its own history."""
+    marker = {"run": "r1", "restored": "2026-01-05T03:15:03Z", "transactions": {"fills": 3}}
+    restores = restores_of(marker)
+    before, since = (history_of(source(BACKUP, "b", at), restores) for at in (2, 4))
+    assert parted(state(5), state(8), before, restores) is None
+    assert numbers(parted(state(5), state(4), since, restores)) == {"fills": 4}
+    assert parted(state(5), state(4), UNKNOWN, restores) is None
 
 
 def test_s1_7_within_one_history_it_is_the_earlier_state() -> None:
@@ -100,6 +111,6 @@ def test_s1_7_the_marker_grows_no_more_than_it_must() -> None:
     assert restores_of({"restores": restores}) == restores
 
 
-@pytest.mark.parametrize("marker", [None, {}, {"restores": None}])
-def test_s1_7_a_marker_without_restores_tells_of_none(marker: Any) -> None:
+@pytest.mark.parametrize("marker", [None, {"restores": []}])
+def test_s1_7_without_a_restore_all_is_one_history(marker: Any) -> None:
     assert restores_of(marker) == []
