@@ -157,7 +157,9 @@ class ExchangeExposure(Operation):
             try:
                 calls.read(venue.connect)
             except (OutOfTime, TurnedDown) as error:
-                raise OperationError(f"{self._in_words} cannot be read ({str(error) or 'no answer in time'})") from error
+                raise OperationError(
+                    f"{self._in_words} cannot be read ({str(error) or 'no answer in time'})"
+                ) from error
             unknown = [symbol for symbol in options["symbols"] if symbol not in client.markets]
             if unknown:
                 raise OperationError(f"symbols has {', '.join(unknown)}, unknown at {options['exchange']}: mend them")

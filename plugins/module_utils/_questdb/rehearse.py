@@ -84,20 +84,27 @@ def rehearsed(
         try:
             client = Client(replace(access, url=f"http://127.0.0.1:{port}", health_url=None))
             _wait(client, process, log, timeout)
-            try:
+            with _named_if_it_ends(process, log):
                 yield client
-            except Unreachable:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(END_TIME)  # its connections end before it does
-                _refuse_ended(process, log)
-                raise
-            _refuse_ended(process, log)
         finally:
             _end(process)
     finally:
         os.close(log)
         if not restore:
             remove_directory(place)
+
+
+@contextmanager
+def _named_if_it_ends(process: subprocess.Popen[bytes], log: int) -> Iterator[None]:
+    """Of a server that ended, its code and its log are said, and not that an address does not answer."""
+    try:
+        yield
+    except Unreachable:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_TIME)  # its connections end before it does
+        _refuse_ended(process, log, " while it was read, as over damaged files")
+        raise
+    _refuse_ended(process, log)
 
 
 def _prepared(instance: Instance, place: str, restore: bool) -> int:
@@ -156,9 +163,9 @@ def _wait(client: Client, process: subprocess.Popen[bytes], log: int, timeout: f
         time.sleep(0.05)
 
 
-def _refuse_ended(process: subprocess.Popen[bytes], log: int) -> None:
+def _refuse_ended(process: subprocess.Popen[bytes], log: int, when: str = "") -> None:
     if process.poll() is not None:
-        raise OperationError(f"the copy's server ended with code {process.returncode}: {_end_of(log)}")
+        raise OperationError(f"the copy's server ended with code {process.returncode}{when}: {_end_of(log)}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -76,7 +76,7 @@ def test_every_exchange_is_switched_in_place(config, kept):
     place = {"path": str(config), "format": "yaml"}
     assert outcome.before == {**place, "exchanges": off, "restart_required": False}
     assert outcome.after == {**place, "exchanges": on, "restart_required": True}
-    assert outcome.proof == {**place, "exchanges": on, "accounts": []}
+    assert outcome.proof == {**place, "exchanges": on, "accounts": [], "unproven": []}
     assert outcome.change == {
         "path": str(config),
         "changed": ["exchanges.binance.testnet", "exchanges.bybit.testnet"],
