@@ -141,8 +141,9 @@ class Flattening:
         return account
 
     def _round(self, account: Account, positions: list[Position], orders: list[OpenOrder]) -> None:
-        held = {position.symbol for position in positions}
         first = [order for order in orders if not order.reduces or order.kind == REGULAR]
+        entered = {order.symbol for order in first if not order.reduces}  # maybe, until the next reading shows it
+        held = {position.symbol for position in positions} | entered
         rest = [order for order in orders if order not in first and order.symbol not in held]
         self._cancel(account, first)
         for position in sorted(positions, key=lambda position: position.notional, reverse=True):

@@ -390,6 +390,7 @@ def _as_it_is(earlier: Result, present: Result) -> Any:
 
     A position that was left to its stops need not have been there then.
     """
-    proof, state = earlier["proof"], present["before"]
+    proof: Any = earlier["proof"]
+    state: Any = present.get("before")  # a step that was killed has read nothing
     alike = isinstance(proof, dict) and isinstance(state, dict) and state.keys() <= proof.keys()
     return {**proof, **state} if alike and present["status"] == "unchanged" else proof

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from ansible_collections.tradeops.botfleet.plugins.module_utils._exposure.flatten import CLOSE, NATURAL, NEVER_ARRIVED
 
-from tests.peers.exchange.books import BUY, LONG, SELL, SHORT, Order
+from tests.peers.exchange.books import BUY, LONG, OPEN, SELL, SHORT, Order
 from tests.peers.exchange.wire import Answer
 from tests.unit.plugins.module_utils._exposure.bybit_bench import (
     CANCEL_ALL,
@@ -95,6 +95,17 @@ def test_an_order_that_the_key_may_not_send_leaves_the_others_to_be_closed(bench
 
 
 # What happens meanwhile
+
+
+def test_an_entry_that_fills_before_it_is_cancelled_keeps_its_stop_until_it_is_closed(bench: Bench) -> None:
+    """Though there was no position yet when all was read."""
+    entry = bench.account.rest("BTCUSDT", BUY, "1", price=Decimal(50000))
+    stop = bench.account.rest("BTCUSDT", SELL, "1", trigger=Decimal(40000), reduce_only=True)
+    protected: list[bool] = []
+    bench.fault("/v5/order/cancel", before=lambda: bench.account.fire(entry))
+    bench.fault(CREATE, before=lambda: protected.append(stop.status == OPEN))
+    assert bench.flatten().reached
+    assert protected == [True] and [order["side"] for order in bench.sent()] == ["Sell"]
 
 
 def test_what_a_thin_book_leaves_is_closed_by_further_orders(bench: Bench) -> None:

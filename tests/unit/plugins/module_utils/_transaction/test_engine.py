@@ -298,6 +298,20 @@ def test_what_is_resumed_is_told_as_it_is_now(fleet: Fleet) -> None:
     assert (again["status"], again["change"]) == ("resumed", first["change"])
 
 
+def test_what_cannot_be_read_any_more_once_resume_has_begun_is_told_so(fleet: Fleet) -> None:
+    """A step that had to be killed as it looked again is no end of the transaction: its proof is that of before."""
+    told = fleet.root / "told"
+    told.write_text("no position")
+    stages = [halt(fleet.step("flag", timeout=1, options={"told": str(told)}))]
+    (first,) = fleet.run(stages)["steps"]
+    fleet.run([{"name": "resume", "steps": [fleet.step("process", "started")]}])
+    told.unlink()
+    os.mkfifo(told)  # nobody writes to it
+    (again,) = fleet.run(stages)["steps"]
+    assert (again["status"], again["proof"]) == ("resumed", first["proof"])
+    assert "differs now: " in again["message"] and "time limit of 1 s" in again["message"]
+
+
 def test_halt_is_not_applied_again_once_resume_has_begun(fleet: Fleet) -> None:
     stages = [halt(fleet.step("process", "stopped"))]
     fleet.run(stages)
