@@ -110,6 +110,8 @@ def prove_running(bot: Bot, *, started: bool = False, main: Process | None = Non
         if main is None and seen is None:
             if not _may_appear(bot, reading, time.monotonic() - begun, started):
                 raise _not_running(bot, reading, started)
+        elif seen is None and started and bot.options["command"] and main and _process.alive(main):
+            _recognise(bot, main.pid)  # it has just turned into something else
         elif seen is None or reading.restarts > restarts or not _process.same(main or seen, seen):
             raise _crashed(bot, main, reading)
         else:

@@ -244,6 +244,15 @@ class TestProcess:
         named = carried_out({**options, "pattern": sleep, "settle": 2}, "started")  # time to turn into it
         assert named.status == "changed", named.message
 
+    def test_one_that_cannot_be_found_any_more_is_ended(self, bot: Directory) -> None:
+        """It was found at first, and would else run on unseen, beside the next one that is started."""
+        sleep = f"sleep 700.{os.getpid()}"
+        bot.script("wrapper", f"#!/bin/sh\nsleep 0.4\nexec {sleep}\n")
+        outcome = carried_out({**bot.process(), "command": ["./wrapper"], "settle": 2}, "started")
+        assert outcome.status == "failed"
+        assert "does not look like its command, and was ended" in outcome.message
+        assert not [p for p in _process.all_processes().values() if p.cwd == str(bot.path)]
+
     def test_restarted_is_another_process(self, bot: Directory) -> None:
         """S1.5."""
         options = bot.process()
