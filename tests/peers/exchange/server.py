@@ -87,7 +87,9 @@ class Exchange:
             self.asked.append((time.monotonic(), request))
             over = self.limit is not None and self.used() > self.limit
         met = self.faults.strike(request)
-        answer = next((fault.answer for fault in met if fault.answer), None)
+        first = next((fault for fault in met if fault.answer), None)
+        met = [fault for fault in met if fault is first or not fault.answer]  # what one answers, no other does
+        answer = first.answer if first else None
         if any(fault.drop for fault in met):
             return None
         for fault in met:
