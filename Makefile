@@ -61,7 +61,7 @@ data-faults: setup ## SEEDS=200 random faults while a QuestDB is backed up, rest
 	@python3 tools/questdb.py >/dev/null
 	@PYTHONPATH=.cache/collections .cache/venv/bin/python -m tests.data.run --seeds $(SEEDS) --hosts $(DATABASES) --write
 
-luck: setup ## EXAMPLES=5000 nights of random accounts with random faults at each emulated exchange, an hour
+luck: setup ## EXAMPLES=5000 nights of random accounts with random faults at each emulated exchange, an hour and a half
 	@BOTFLEET_EXAMPLES=$(EXAMPLES) .cache/venv/bin/python -m pytest -n 3 --timeout 0 -rP \
 	  tests/unit/plugins/module_utils/_exposure/test_bad_luck.py
 
