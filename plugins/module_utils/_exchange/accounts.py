@@ -46,7 +46,8 @@ class Accounts:
         state = ExchangeExposure.reader(account, self._context).prove()
         if state["state"] != "flat":
             raise OperationError(
-                f"{state['account']} holds positions that natural leaves to their stops: close them, or wait until they are gone",
+                f"{state['account']} holds positions that natural leaves to their stops: "
+                "close them, or wait until they are gone",
                 state,
             )
         return {name: state[name] for name in ("account", "state")} | {"not_known_in": state["proof"]["not_known_in"]}
