@@ -28,10 +28,12 @@ def epoch(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def earlier_rows(standing: Mapping[str, Any] | None, decided: float) -> dict[str, Row]:
-    """The rows of the record of an earlier run, by bot, with their times counted from ``decided``.
+def earlier_rows(standing: Mapping[str, Any] | None, decided: float, of: str = "bots") -> dict[str, Row]:
+    """The rows of the record of an earlier run, by name, with their times counted from ``decided``.
 
     That may be before the decision that the earlier run knew of: its times would be too short.
+
+    of: ``bots`` or ``databases``
     """
     if not standing:
         return {}
@@ -41,7 +43,7 @@ def earlier_rows(standing: Mapping[str, Any] | None, decided: float) -> dict[str
             **_counted_from(row, since),
             **{name: [_counted_from(each, since) for each in row.get(name, [])] for name in ("transactions", "stages")},
         }
-        for row in standing["bots"]
+        for row in standing.get(of, [])
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Undefined
 
 from ..module_utils._transaction.request import DATA
+from ._clock import Row, stages, transactions
 from ._results import came_to, is_closed, one_line, process, step_of, value, whole
 
 NEEDED = ("botfleet_database", "data_databases", "data_result", "halt_result")
@@ -80,13 +81,19 @@ def waiting_for_data(bots: list[str], variables: Variables) -> dict[str, str]:
     return waiting
 
 
-def database_rows(bots: list[str], variables: Variables, earlier: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of each database what became of it, for the record: that of the earlier run where this one did not touch it."""
-    rows: dict[str, dict[str, Any]] = {row["name"]: dict(row) for row in earlier}
+def database_rows(
+    bots: list[str], variables: Variables, earlier: Mapping[str, Row], decided: float
+) -> list[dict[str, Any]]:
+    """Of each database what became of it, for the record: that of the earlier run where this one did not touch it.
+
+    earlier: that run's rows, by name; decided: when the decision came, s since the epoch
+    """
+    rows = dict(earlier)
     for bot in bots:
         name, database = _database(bot, variables)
         if database and bot == database["leader"]:
-            rows[name] = _and_earlier(_row(name, database, variables[bot]), rows.get(name) or {})
+            before = earlier.get(name) or {}
+            rows[name] = _and_earlier(_row(name, database, variables[bot], decided, before), before)
     return list(rows.values())
 
 
@@ -133,11 +140,14 @@ def _and_earlier(row: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, A
     return row
 
 
-def _row(name: str, database: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+def _row(
+    name: str, database: Mapping[str, Any], variables: Mapping[str, Any], decided: float, earlier: Row
+) -> dict[str, Any]:
     result = whole(value(variables, "data_result")) or {}
     backup, restore = (step_of(result, DATA, step) for step in (BACKUP, RESTORE))
     kept = _change(backup)
     restored = _change(restore)
+    own = [result] if result else []
     return {
         "name": name,
         "host": database["host"],
@@ -149,6 +159,8 @@ def _row(name: str, database: Mapping[str, Any], variables: Mapping[str, Any]) -
         "data_loss": restored.get("data_loss"),
         "safety_copy": restored.get("safety_copy"),
         "downtime_seconds": restored.get("downtime"),
+        "transactions": transactions(own, decided, earlier),
+        "stages": stages(own, decided, earlier),
         "steps": [step for step in (backup, restore) if step],
         "failure": _failure(variables) or None,
     }

@@ -60,7 +60,7 @@ def build_record(
     rows += [_outside(bot, row, decided) for bot, row in earlier.items() if bot not in variables]
     to_safe, to_restored = _slowest(rows, "safe_after_seconds"), _slowest(rows, "restored_after_seconds")
     came_out = outcome(rows)
-    databases = database_rows(bots, variables, (standing or {}).get("databases", []))
+    databases = database_rows(bots, variables, earlier_rows(standing, decided, "databases"), decided)
     return {
         "schema_version": SCHEMA_VERSION,
         "rollback_id": inputs["rollback_id"],

@@ -10,6 +10,8 @@ from typing import Any
 
 from jinja2 import Undefined
 
+from ..module_utils._transaction.request import STAGES
+
 Result = Mapping[str, Any]
 PARTS = {
     "stages": ("name", "status", "seconds", "budget", "over_budget", "message"),
@@ -122,6 +124,11 @@ def running_tag(halt: Result | None) -> str | None:
     """The tag that ran when halt read it."""
     tag: str | None = (step_of(halt, "halt", "target").get("before") or {}).get("tag")
     return tag
+
+
+def place_of(stage: str) -> int:
+    """Where a stage comes in a rollback; one of a plan's own comes last."""
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
 def value(variables: Any, name: str) -> Any:

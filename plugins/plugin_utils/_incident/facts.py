@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ...module_utils._transaction.request import STAGES
+from ...module_utils._transaction.request import DATA
 from .._clock import duration, epoch
 from .._databases import became_of, in_words
 from .._exposure import FLAT, GUARDED, NONE, RESIDUAL, UNPROVEN
 from .._holdings import amount, in_few_words, steps_of
 from .._markdown import Markdown, table
+from .._results import place_of
 from .._summary import verdict
 
 Record = Mapping[str, Any]
@@ -168,15 +169,15 @@ def actions(record: Record) -> Markdown:
         for step in bot["steps"]:
             if step["status"] in DONE:
                 done.setdefault((step["stage"], step["name"], step["status"]), []).append(bot["name"])
-    in_order = sorted(done.items(), key=lambda item: STAGES.index(item[0][0]) if item[0][0] in STAGES else len(STAGES))
+    in_order = sorted(done.items(), key=lambda item: place_of(item[0][0]))
     rows = [(*what, len(names), _names(names)) for what, names in in_order]
     return table([("Stage", "Step", "Came to", "Bots", "Which"), *rows])
 
 
 def _stages(record: Record) -> dict[str, list[Mapping[str, Any]]]:
     stages: dict[str, list[Mapping[str, Any]]] = {}
-    for bot in record["bots"]:
-        for stage in bot["stages"]:
+    for row in [*record["bots"], *record.get("databases", [])]:
+        for stage in row.get("stages", []):
             if stage["status"] != "skipped" and stage["started_after_seconds"] is not None:
                 stages.setdefault(stage["name"], []).append(stage)
     return stages
@@ -188,8 +189,9 @@ def _stage(named: tuple[str, Sequence[Mapping[str, Any]]]) -> tuple[float, str]:
     ended = max(stage["started_after_seconds"] + stage["seconds"] for stage in stages)
     failed = sum(stage["status"] == "failed" for stage in stages)
     over = sum(stage["over_budget"] for stage in stages)
-    bots = f"{len(stages)} {'bot' if len(stages) == 1 else 'bots'}"
-    parts = [f"{name} began, on {bots} in all, the last done after {_seconds(ended - began)}"]
+    what = "database" if name == DATA else "bot"
+    where = f"{len(stages)} {what}{'' if len(stages) == 1 else 's'}"
+    parts = [f"{name} began, on {where} in all, the last done after {_seconds(ended - began)}"]
     parts += [f"failed on {failed}"] if failed else []
     parts += [f"over budget on {over}"] if over else []
     return began, "; ".join(parts)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tradeops.botfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ran when, as geometry: one row for each bot. PRIVATE to the collection."""
+"""What ran when, as geometry: one row for each bot, then one for each database. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from .._results import place_of
 from .axis import Axis, axis_over
 from .fleet import Bot, state_words
 from .words import count, figure, moment, roughly
@@ -66,9 +67,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One bot. silence: why there is nothing to draw, empty if there is."""
+    """One bot or database. look: its icon, empty for none. silence: why there is nothing to draw, empty if there is."""
 
-    bot: Bot
+    name: str
+    anchor: str
+    look: str
     state: str
     bars: list[Bar]
     spans: list[Span]
@@ -111,17 +114,20 @@ class Timeline:
 
 def timeline(record: Mapping[str, Any], bots: Sequence[Bot]) -> Timeline:
     """The timeline of a record; ``bots`` in the order of their rows."""
-    axis = axis_over(span for bot in bots for span in _times(bot.row))
-    stages = _stages(bots)
+    databases = [row for row in record.get("databases", []) if row.get("stages")]
+    ran = [*(bot.row for bot in bots), *databases]
+    axis = axis_over(span for row in ran for span in _times(row))
+    stages = _stages(ran)
+    names = [stage.name for stage in stages]
     check_mode = record["check_mode"]
-    rows = [_row(bot, axis, [stage.name for stage in stages], check_mode) for bot in bots]
+    rows = [_bot(bot, axis, names, check_mode) for bot in bots] + [_database(row, axis, names) for row in databases]
     return Timeline(
         axis=axis,
         rows=rows,
         lines=_lines(record, axis),
         stages=stages,
         gaps=[Mark(round((gap.left + gap.right) / 2, 3), roughly(gap.end - gap.begin)) for gap in axis.gaps],
-        notes=[*_notes(bots, check_mode), *([CUT] if axis.gaps else [])],
+        notes=[*_notes(bots, check_mode), *_over_budget(ran), *([CUT] if axis.gaps else [])],
         compact=len(bots) >= COMPACT,
         drawn=any(not row.silence for row in rows),
     )
@@ -136,30 +142,47 @@ def _times(row: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 def _known(row: Mapping[str, Any]) -> list[float]:
     """When it was known to be safe and restored, as far as it was."""
-    return [row[name] for name in ("safe_after_seconds", "restored_after_seconds") if row[name] is not None]
+    return [seconds for kind in ("safe", "restored") if (seconds := row.get(f"{kind}_after_seconds")) is not None]
 
 
 def _ran(stage: Mapping[str, Any]) -> tuple[float | None, float]:
     return stage.get("started_after_seconds"), stage["seconds"]
 
 
-def _stages(bots: Sequence[Bot]) -> list[Stage]:
-    """All stages in the order in which they come, each with its budget, if that is the same for all bots."""
+def _stages(rows: Sequence[Mapping[str, Any]]) -> list[Stage]:
+    """All stages in the order in which they come, each with its budget, if that is the same for all."""
     budgets: dict[str, list[float | None]] = {}
-    for bot in sorted(bots, key=lambda bot: -len(bot.row["stages"])):
-        for stage in bot.row["stages"]:
+    for row in rows:
+        for stage in row["stages"]:
             known = budgets.setdefault(stage["name"], [])
             if stage["budget"] not in known:
                 known.append(stage["budget"])
-    return [Stage(name, LOOKS.get(name, OTHER), _budget(known)) for name, known in budgets.items()]
+    return [Stage(name, LOOKS.get(name, OTHER), _budget(budgets[name])) for name in sorted(budgets, key=place_of)]
 
 
 def _budget(known: list[float | None]) -> str:
     return f"of {known[0]:g} s" if len(known) == 1 and known[0] is not None else ""
 
 
-def _row(bot: Bot, axis: Axis, stages: list[str], check_mode: bool) -> Row:
-    row = bot.row
+def _bot(bot: Bot, axis: Axis, stages: list[str], check_mode: bool) -> Row:
+    known = [f"{kind} after {figure(bot.row[f'{kind}_after_seconds'])}" for kind in ("safe", "restored")]
+    return _row(bot.row, bot.anchor, bot.state, state_words(bot, check_mode), axis, stages, known)
+
+
+def _database(row: Mapping[str, Any], axis: Axis, stages: list[str]) -> Row:
+    """Which has no state of its own: its bots have."""
+    return _row(row, "databases", "", "database, not as was asked for" if row["failure"] else "database", axis, stages)
+
+
+def _row(
+    row: Mapping[str, Any],
+    anchor: str,
+    look: str,
+    state: str,
+    axis: Axis,
+    stages: list[str],
+    known: Sequence[str] = (),
+) -> Row:
     bars, budgets = [], []
     for stage in row["stages"]:
         begin, seconds = _ran(stage)
@@ -171,20 +194,20 @@ def _row(bot: Bot, axis: Axis, stages: list[str], check_mode: bool) -> Row:
             title = f"the budget of {stage['name']}, {stage['budget']:g} s, ends"
             budgets.append(Mark(axis.at(end), title, LOOKS.get(stage["name"], OTHER)))
     spans = [_span(sent, axis) for sent in row.get("transactions", [])]
-    parts = [_sentence(stage) for stage in row["stages"]]
-    parts += [f"{kind} after {figure(row[f'{kind}_after_seconds'])}" for kind in ("safe", "restored")]
     return Row(
-        bot=bot,
-        state=state_words(bot, check_mode),
+        name=row["name"],
+        anchor=anchor,
+        look=look,
+        state=state,
         bars=bars,
         spans=spans,
         budgets=budgets,
-        safe=_mark(axis, row["safe_after_seconds"], "known to be safe"),
-        restored=_mark(axis, row["restored_after_seconds"], "known to be restored"),
+        safe=_mark(axis, row.get("safe_after_seconds"), "known to be safe"),
+        restored=_mark(axis, row.get("restored_after_seconds"), "known to be restored"),
         cells=[_cell(row, name) for name in stages],
         silence="" if bars or spans else f"no times: {row['failure'] or 'none are recorded'}",
-        title=f"{bot.name}: {state_words(bot, check_mode)}",
-        description="; ".join(parts),
+        title=f"{row['name']}: {state}",
+        description="; ".join([*(_sentence(stage) for stage in row["stages"]), *known]),
     )
 
 
@@ -248,7 +271,7 @@ def _first_sent(row: Mapping[str, Any]) -> float:
 
 
 def _notes(bots: Sequence[Bot], check_mode: bool) -> list[str]:
-    """The slowest bots and the stages over budget."""
+    """The slowest bots."""
     notes = []
     for kind in ("safe", "restored"):
         known = [(bot.row[f"{kind}_after_seconds"], bot.name) for bot in bots]
@@ -257,11 +280,17 @@ def _notes(bots: Sequence[Bot], check_mode: bool) -> list[str]:
             notes.append(f"Last to be {kind}: {slowest[1]}, {figure(slowest[0])}.")
     if any(min(_known(bot.row), default=inf) < _first_sent(bot.row) for bot in bots):
         notes.append(EARLIER)
+    return notes
+
+
+def _over_budget(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The stages over budget."""
+    notes = []
     over: dict[str, list[tuple[float, str, float]]] = {}
-    for bot in bots:
-        for stage in bot.row["stages"]:
+    for row in rows:
+        for stage in row["stages"]:
             if stage["over_budget"]:
-                over.setdefault(stage["name"], []).append((stage["seconds"], bot.name, stage["budget"]))
+                over.setdefault(stage["name"], []).append((stage["seconds"], row["name"], stage["budget"]))
     for name, late in over.items():
         seconds, longest, budget = max(late)
         others = f"{count(len(late))}, longest " if len(late) > 1 else ""

@@ -199,7 +199,7 @@ def test_a_record_says_what_was_lost_and_where_it_is() -> None:
     own = after(
         answered(step("backup", {"path": "/backup/questdb/rb-1", "bytes": 2_500_000}), step("restore", RESTORED))
     )
-    (row,) = database_rows(["a", "b"], own, [])
+    (row,) = database_rows(["a", "b"], own, {}, 0.0)
     assert data_loss([row]) is True
     assert (row["bots"], row["failure"]) == (["a", "b"], None)
     kept, restored = became_of(row)
@@ -211,16 +211,17 @@ def test_a_record_says_what_was_lost_and_where_it_is() -> None:
 
 def test_no_loss_is_said_only_where_rows_were_counted() -> None:
     own = after(answered(step("restore", {**RESTORED, "rows_discarded": {"fills": 0}, "data_loss": False})))
-    rows = database_rows(["a", "b"], own, [])
+    rows = database_rows(["a", "b"], own, {}, 0.0)
     assert data_loss(rows) is False
     assert "no row was lost" in became_of(rows[0])[0]
-    assert data_loss(database_rows(["a", "b"], after(answered(step("backup", {"path": "/b", "bytes": 1}))), [])) is None
+    own = after(answered(step("backup", {"path": "/b", "bytes": 1})))
+    assert data_loss(database_rows(["a", "b"], own, {}, 0.0)) is None
     assert data_loss([]) is None
 
 
 def test_what_left_and_was_not_counted_is_not_called_nothing() -> None:
     uncounted = {**RESTORED, "rows_discarded": {}, "changed_tables": ["fills"]}
-    (row,) = database_rows(["a", "b"], after(answered(step("restore", uncounted))), [])
+    (row,) = database_rows(["a", "b"], after(answered(step("restore", uncounted))), {}, 0.0)
     assert became_of(row)[0].endswith(
         f"what left it no count shows; it is in its safety copy {RESTORED['safety_copy']}"
     )
@@ -228,9 +229,9 @@ def test_what_left_and_was_not_counted_is_not_called_nothing() -> None:
 
 def test_a_run_that_found_all_done_does_not_forget_what_an_earlier_one_did() -> None:
     made = {"path": "/backup/questdb/rb-1", "bytes": 2_500_000}
-    first = database_rows(["a", "b"], after(answered(step("backup", made), step("restore", RESTORED))), [])
+    first = database_rows(["a", "b"], after(answered(step("backup", made), step("restore", RESTORED))), {}, 0.0)
     again = after(answered(step("restore", None, "unchanged")))
-    (row,) = database_rows(["a", "b"], again, first)
+    (row,) = database_rows(["a", "b"], again, {row["name"]: row for row in first}, 0.0)
     assert {**row, "steps": None} == {**first[0], "steps": None}
     assert data_loss([row]) is True
 
@@ -250,23 +251,38 @@ def test_the_bots_of_a_database_that_failed_wait(result: Any, sentence: str) -> 
     own = after(result)
     waiting = waiting_for_data(["a", "b"], own)
     assert set(waiting) == {"a", "b"} and sentence in waiting["b"]
-    (row,) = database_rows(["a", "b"], own, [])
+    (row,) = database_rows(["a", "b"], own, {}, 0.0)
     assert sentence in row["failure"] and row["data_loss"] is None and row["restored"] is None
 
 
 def test_rows_that_left_are_named_also_where_the_restore_was_not_proven() -> None:
     """S1.7: the restore was carried out, and what it discarded is in its safety copy."""
     own = after(answered(step("restore", RESTORED, "failed"), failed=True, msg="restore it: it does not answer"))
-    (row,) = database_rows(["a"], own, [])
+    (row,) = database_rows(["a"], own, {}, 0.0)
     assert row["safety_copy"] == RESTORED["safety_copy"] and data_loss([row]) is True
     assert row["rows_discarded"] == {"fills": 12, "orders": 0} and "does not answer" in row["failure"]
 
 
 def test_check_mode_says_what_would_be_done() -> None:
-    (row,) = database_rows(["a"], after(answered(step("restore")), check_mode=True), [])
+    (row,) = database_rows(["a"], after(answered(step("restore")), check_mode=True), {}, 0.0)
     assert became_of(row) == ["would restore it"]
 
 
 def test_an_earlier_run_is_remembered() -> None:
-    earlier = database_rows(["a"], after(answered(step("restore", RESTORED))), [])
-    assert database_rows(["a"], {"a": bot()}, earlier) == earlier
+    (row,) = database_rows(["a"], after(answered(step("restore", RESTORED))), {}, 0.0)
+    assert database_rows(["a"], {"a": bot()}, {"fills": row}, 0.0) == [row]
+
+
+def test_a_record_says_when_a_database_was_worked_on() -> None:
+    stage = {"name": "data", "status": "ok", "seconds": 40.0, "budget": 120.0, "over_budget": False, "message": ""}
+    result = answered(
+        step("restore", RESTORED),
+        stages=[{**stage, "began": 1.0}],
+        seconds=42.0,
+        controller_times={"sent": 105.0, "received": 150.0},
+    )
+    (row,) = database_rows(["a", "b"], after(result), {}, 100.0)
+    assert row["transactions"] == [{"stages": ["data"], "sent_after_seconds": 5.0, "received_after_seconds": 50.0}]
+    assert row["stages"] == [{**stage, "started_after_seconds": 9.0}]
+    (stored,) = database_rows(["a", "b"], after({**result, "stored": True}), {"fills": row}, 100.0)
+    assert (stored["transactions"], stored["stages"]) == (row["transactions"], row["stages"])

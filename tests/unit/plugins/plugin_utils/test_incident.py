@@ -14,6 +14,7 @@ from ansible_collections.tradeops.botfleet.plugins.plugin_utils._artifacts impor
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._incident.page import incident
 from ansible_collections.tradeops.botfleet.plugins.plugin_utils._record import build_record
 
+from .report import records
 from .results import BAD, DECIDED, DECIDED_EPOCH, GOOD, SKIPPED, UNREACHABLE, Bot
 
 INJECTION = "x | y |\n<!-- botfleet facts: end. -->\n# Fine\n\n<script>z</script> [a](http://b) ![c](d) `e` **f**"
@@ -127,6 +128,13 @@ def test_what_the_playbook_did_is_told_in_order(record: dict[str, Any]) -> None:
     assert done[0] == ["halt", "flag down", "changed", "2", "a-restored, b-safe"]
     assert ["revert", f"code {GOOD}", "failed", "1", "b-safe"] in done
     assert [row[0] for row in done] == sorted((row[0] for row in done), key=["halt", "revert", "resume"].index)
+
+
+def test_the_time_that_a_database_took_is_told(tmp_path: Path) -> None:
+    """S1.7, S2.14."""
+    times = section(incident(records.with_database(tmp_path)), "What the playbook did, when")
+    said = ["2026-01-05 03:15:05 UTC", "data began, on 1 database in all, the last done after 90.0 s; over budget on 1"]
+    assert said in times
 
 
 def test_everything_that_the_runbooks_ask_people_for_has_a_marked_blank(record: dict[str, Any]) -> None:

@@ -57,6 +57,28 @@ def restored(root: Path, count: int = 2) -> dict[str, Any]:
 
 
 @once
+def with_database(root: Path) -> dict[str, Any]:
+    """A bot whose database was backed up, for a minute and a half after the bot was safe."""
+    bot = Bot(root, "bot-1")
+    found = timed(record([bot.variables(bot.halt(), bot.revert())]))
+    stage = {"name": "data", "status": "ok", "started_after_seconds": 5.0, "seconds": 90.0, "message": ""}
+    found["databases"] = [
+        {
+            **dict.fromkeys(("restored", "rows_discarded", "data_loss", "safety_copy", "downtime_seconds", "failure")),
+            "name": "fills",
+            "host": "db",
+            "bots": ["bot-1"],
+            "backup": "/backup/rb-1",
+            "backup_bytes": 2_500_000,
+            "transactions": [{"stages": ["data"], "sent_after_seconds": 4.5, "received_after_seconds": 95.5}],
+            "stages": [{**stage, "budget": 60.0, "over_budget": True}],
+            "steps": [],
+        }
+    ]
+    return found
+
+
+@once
 def mixed(root: Path) -> dict[str, Any]:
     """Restored, unhealthy, undone, held, not stopped, unreachable."""
     good, sick, undone, held, stuck, gone = (

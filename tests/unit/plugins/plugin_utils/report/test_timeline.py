@@ -143,3 +143,23 @@ def test_two_hundred_bots_are_a_page_that_a_browser_opens_at_once(tmp_path: Path
     found: dict[str, Any] = records.scaled(records.mixed(tmp_path), 200)
     size = len(render_report(found).encode())
     assert size < 200 * 20_000
+
+
+def test_the_time_that_a_database_took_is_drawn_and_not_cut_out(tmp_path: Path) -> None:
+    root = page(records.later(records.with_database(tmp_path), after=5.0, seconds=90))
+    drawn = rows(root)
+    assert list(drawn) == ["bot-1", "fills"]
+    found = bars(drawn["fills"])
+    scale = number(found["data"], "x") / 5.0
+    assert number(found["data"], "width") == pytest.approx(90 * scale, abs=0.02)
+    assert not [gap for gap in classed(root, "gap") if gap.tag == "rect"]
+    headings = [text(heading) for heading in classed(root, "timeline")[0].iter("th")]
+    assert headings[0] == "Bot, database" and headings.index("data of 60 s") == headings.index("halt of 30 s") + 1
+    assert "▲ 90.00" in text(drawn["fills"]) and "Over budget: data of fills, 90.00 s of 60 s." in text(root)
+
+
+def test_a_database_in_a_record_of_an_earlier_version_has_no_row(tmp_path: Path) -> None:
+    found = records.with_database(tmp_path)
+    for name in ("stages", "transactions"):
+        del found["databases"][0][name]
+    assert list(rows(page(found))) == ["bot-1"]
