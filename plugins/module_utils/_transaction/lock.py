@@ -85,8 +85,8 @@ class Lock:
                 holder,
             )
         request = {**self._me, "since": utc_now()}
-        write_atomic(self._state.file("preempt"), json.dumps(request).encode(), mode=0o600)
-        if self._acquired(descriptor, preempt_after):
+        self._ask(request)
+        if self._acquired(descriptor, preempt_after, request):
             self.taken_from.append({**holder, "how": "stopped after its step"})
             return
         holder = self._holder()
@@ -96,7 +96,8 @@ class Lock:
             raise OperationError(f"rollback {named} (pid {holder.get('pid')}) holds the bot and cannot be killed")
         self.taken_from.append({**holder, "how": "killed"})
 
-    def _acquired(self, descriptor: int, wait: float) -> bool:
+    def _acquired(self, descriptor: int, wait: float, request: dict[str, Any] | None = None) -> bool:
+        """request: made again where another came in between, who took it for that of somebody who gave up"""
         give_up = time.monotonic() + wait
         while True:
             try:
@@ -105,7 +106,12 @@ class Lock:
             except BlockingIOError:
                 if time.monotonic() >= give_up:
                     return False
+                if request and not self.preempted_by():
+                    self._ask(request)
                 time.sleep(POLL)
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        write_atomic(self._state.file("preempt"), json.dumps(request).encode(), mode=0o600)
 
     def _holder(self) -> dict[str, Any]:
         for _attempt in range(4):
