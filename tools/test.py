@@ -20,7 +20,7 @@ import noxfile  # noqa: E402  # found through the path above
 
 WORDS = {"success": "passed", "skipped": "skipped"}
 FAILURE = re.compile(r"^(?:FAILED|ERROR) +tests/.*|^nox > Command .* failed.*", re.MULTILINE)
-BESIDE = {"unit", "data", "managed", "freqtrade", "fleet", "faults", "molecule"}  # about half of the time
+BESIDE = {"unit", "data", "managed", "fleet", "faults", "molecule"}  # about half of the time
 
 
 class Lane:

@@ -222,8 +222,11 @@ def essence(command: Sequence[str]) -> tuple[str, ...]:
 def program(process: Process) -> str:
     """The path of the program that a process runs, or of the script or module that this one interprets.
 
-    Empty where its command line does not lead to a file, as for a shell that somebody types into.
+    Empty where its command line does not lead to a file, as for a shell that somebody types into. Without a command
+    line, as while it is being executed, it is the file that is.
     """
+    if not process.command:
+        return _executable(process.pid)
     essential = essence(process.command)
     index = len(process.command) - len(essential)
     if not essential or process.cwd is None or (index == 0 and INTERPRETER.match(essential[0])):
@@ -257,6 +260,13 @@ def _stat(pid: int) -> list[str] | None:
 def _text(pid: int, name: str) -> str:
     with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as handle:
         return handle.read()
+
+
+def _executable(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:  # a kernel thread, or somebody else's
+        return ""
 
 
 def _cgroups(pid: int) -> list[str]:

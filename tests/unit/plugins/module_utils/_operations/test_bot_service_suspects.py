@@ -190,6 +190,17 @@ def test_a_daemon_that_went_to_the_root_directory_is_one(bot: Directory) -> None
     assert f"not proven stopped: process {process.pid} (" in outcome.message
 
 
+def test_a_daemon_without_a_command_line_is_one(bot: Directory) -> None:
+    """As each process is while it is being executed."""
+    program = bot.path / "reader"
+    shutil.copy("/bin/cat", program)
+    command = ["bash", "-c", f"exec -a '' {program}"]
+    with subprocess.Popen(command, cwd="/", start_new_session=True, stdin=subprocess.PIPE) as process:
+        wait_for(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes() == b"\0")
+        outcome = carried_out(bot.scripted(pidfile=None, pattern=TYPO), "stopped")
+    assert f"not proven stopped: process {process.pid} (" in outcome.message
+
+
 def test_a_shell_in_the_directory_makes_nothing_else_one(bot: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Least of all the kernel's threads, which have no command line."""
     monkeypatch.chdir(bot.path)
