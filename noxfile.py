@@ -266,7 +266,7 @@ def data(session: nox.Session) -> None:
     bring_questdb(session, "--classes")
     patience = ["--timeout", "900"]  # s: the server is started again after each kill
     demo = "tests/data/test_rollback.py"
-    session.run("pytest", "-n", "4", *patience, *with_questdb(), demo, *session.posargs)
+    session.run("pytest", "-n", "3", *patience, *with_questdb(), demo, *session.posargs)
     host = [*patience, f"--ignore={demo}", "tests/data", *session.posargs]  # one, so one test at a time
     session.run("pytest", *host, env={"BOTFLEET_FLEET": "data"})
 

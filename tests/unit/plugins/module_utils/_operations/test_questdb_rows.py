@@ -106,8 +106,12 @@ class Site:
             path.name, str(path), f"2026-01-05T03:15:{self.taken:02}Z", REPLACED, "b", "9.3.4", tables, {}, True
         )
         write_safety(safety, Instance(str(self.root)).owner())
-        subprocess.run(["cp", "-a", "--sparse=always", str(self.root / "db"), str(path)], check=True)
-        return path
+        copy = ["cp", "-a", "--sparse=always", str(self.root / "db"), str(path)]
+        for _attempt in range(10):
+            if subprocess.run(copy, check=False).returncode == 0:
+                return path
+            shutil.rmtree(path / "db")  # the server was removing a table that was dropped
+        raise AssertionError("the tree never stood still")
 
     def options(self, **options: Any) -> dict[str, Any]:
         defaults = {name: spec.get("default") for name, spec in QuestdbRows.OPTIONS.items()}
