@@ -6,18 +6,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.lock import Lock
 from ansible_collections.tradeops.botfleet.plugins.module_utils._transaction.state import BotState
 
-
-def wait_for(path: Path) -> None:
-    give_up = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < give_up, path
-        time.sleep(0.01)
+from tests.peers.demo import wait_for
 
 
 def test_a_request_to_stop_is_made_again_once_another_took_it_for_an_old_one(tmp_path: Path) -> None:
@@ -34,9 +28,9 @@ def test_a_request_to_stop_is_made_again_once_another_took_it_for_an_old_one(tmp
     halting = threading.Thread(target=preempt)
     with revert.held(wait=0, preempt=False, preempt_after=0):
         halting.start()
-        wait_for(request)
+        wait_for(request.exists, 10)
         request.unlink()
-        wait_for(request)
+        wait_for(request.exists, 10)
         asked_by = revert.preempted_by()
     halting.join(60)
     assert asked_by and asked_by["rollback_id"] == "rb-2"
